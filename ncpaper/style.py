@@ -1,0 +1,116 @@
+"""One look for every figure, by role; and the export of a figure with its data and its provenance.
+
+Chapters call :func:`use` once, take axes from :func:`figure`, colours from :data:`COLORS`, and hand each finished
+figure to :func:`publish`. The files are written only where the environment variable ``NCPAPER_FIGURES`` names a folder
+(``make figures`` sets it), so reading and testing a chapter writes nothing.
+"""
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+
+from ncpaper import results
+
+#: Colours by role; the paper draws features in blue and classifiers in red. Distinct to colour-blind readers.
+COLORS = {
+    "feature": "#0072b2",
+    "classifier": "#d55e00",
+    "printed": "#cc79a7",
+    "corrected": "#009e73",
+    "bound": "#555555",
+    "neutral": "#999999",
+    "reference": "#e69f00",
+}
+
+#: Sizes in inches by role.
+SIZES = {"wide": (6.4, 3.4), "square": (4.2, 4.0), "pair": (7.2, 3.2), "panels": (7.2, 5.6)}
+
+RC = {
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 100,
+    "font.size": 10,
+    "grid.alpha": 0.25,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "path.simplify": False,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "ncpaper",
+}
+
+#: What a format must not record, so that the same figure gives the same bytes.
+METADATA = {"svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}
+
+
+def use():
+    """Give every figure of this process the book's look; in a notebook, show figures as SVG."""
+    mpl.rcParams.update(RC)
+    if "inline" in mpl.get_backend():
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("svg", metadata=METADATA["svg"])
+
+
+def figure(size, rows=1, columns=1, **axes):
+    """A figure of a named size with its axes, as ``matplotlib.pyplot.subplots`` returns them.
+
+    Raises ``ValueError`` for a size not in :data:`SIZES`.
+    """
+    if size not in SIZES:
+        raise ValueError(f"size: expected one of {', '.join(SIZES)}, got {size!r}")
+    return plt.subplots(rows, columns, figsize=SIZES[size], **axes)
+
+
+def table(data):
+    """``data``, a mapping from column name to equally long one-dimensional columns, as CSV text.
+
+    Numbers are written with 10 significant digits. Raises ``ValueError`` naming ``data`` for anything else.
+    """
+    columns = {name: np.asarray(values) for name, values in data.items()}
+    shapes = {c.shape for c in columns.values()}
+    if len(shapes) != 1 or len(next(iter(shapes))) != 1:
+        raise ValueError(f"data: expected columns of one length, got { ({n: c.shape for n, c in columns.items()}) }")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in zip(*columns.values(), strict=True):
+        writer.writerow(f"{v:.10g}" if isinstance(v, (float, np.floating)) else v for v in row)
+    return text.getvalue()
+
+
+def publish(fig, name, *, title, claims, data):
+    """Hand over a finished figure: its name, its title, the ids of the claims it shows, the data behind it.
+
+    Where ``NCPAPER_FIGURES`` names a folder, writes ``name.svg``, ``.pdf``, ``.png``, ``.csv`` and the entry
+    ``name.json`` of the manifest there; elsewhere it only checks its arguments. Returns nothing, so that a cell ends
+    quietly. Raises ``ValueError`` naming ``data`` where it is not a table of equally long columns.
+    """
+    text, folder = table(data), os.environ.get("NCPAPER_FIGURES")
+    if not folder:
+        return
+    files = {f"{name}.csv": text.encode()}
+    for kind, meta in METADATA.items():
+        buffer = io.BytesIO()
+        fig.savefig(buffer, format=kind, metadata=meta, dpi=200)
+        files[f"{name}.{kind}"] = buffer.getvalue()
+    for file, content in files.items():
+        results.write(Path(folder, file), content)
+    entry = {
+        "name": name,
+        "title": title,
+        "chapter": os.environ.get("NCPAPER_CHAPTER", ""),
+        "claims": list(claims),
+        "command": "make figures",
+        "sha256": {file: results.sha256(Path(folder, file)) for file in sorted(files)},
+        "versions": results.versions(),
+    }
+    results.write(Path(folder, f"{name}.json"), json.dumps(entry, indent=1) + "\n")

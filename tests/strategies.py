@@ -1,0 +1,22 @@
+"""Random points of the model for hypothesis: shapes and a seed, so that a failing case can be read and rerun."""
+
+import numpy as np
+from hypothesis import strategies as st
+
+from ncpaper import ulpm
+
+
+@st.composite
+def points(draw, K=(2, 6), n=(1, 4), d=(1, 7), scale=(0.1, 3.0)):
+    """A random (W, H, y), balanced; each of K, n, d, scale drawn from its closed range."""
+    K, n, d = (draw(st.integers(*r)) for r in (K, n, d))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    size = draw(st.floats(*scale))
+    return size * rng.standard_normal((K, d)), size * rng.standard_normal((d, K * n)), ulpm.balanced_labels(K, n)
+
+
+@st.composite
+def collapsible_sizes(draw, K=(2, 7), n=(1, 5), extra=(0, 3)):
+    """Sizes (K, n, d) at which a simplex ETF exists: d ≥ K − 1."""
+    K, n, more = (draw(st.integers(*r)) for r in (K, n, extra))
+    return K, n, K - 1 + more
