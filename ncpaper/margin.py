@@ -1,6 +1,7 @@
 """Margins: Definition 3.1, the bound of Lemma 3.1, and the smoothed margin of the convergence proof."""
 
 import numpy as np
+from scipy.optimize import minimize
 
 from ncpaper import ulpm, validate
 
@@ -63,3 +64,30 @@ def smoothed_margin(W, H, y):
         raise ValueError("W, H: expected a point other than the origin, which has no direction")
     loss = ulpm.loss(W, H, y)
     return float(-(loss + np.log(-np.expm1(-loss))) / norm)  # log(eᴸ − 1) = L + log(1 − e⁻ᴸ)
+
+
+def attack(K, n, d, seed):
+    r"""Search for a point that beats Lemma 3.1: maximise ``margin / bound`` from a random start.
+
+    The ratio is not smooth, so each round minimises :math:`\log \mathcal L(s\,\theta/\|\theta\|)` by L-BFGS, where
+    :math:`-\log \mathcal L(s\,\theta)/s^2 \to q_{\min}(\theta)` as s grows.
+
+    Returns the last ``W (K, d)``, ``H (d, K·n)``, ``y (K·n,)``, of norm 1. Raises ``ValueError`` for bad sizes.
+    Source: the search of the chapter on Lemma 3.1; nothing in it knows the bound.
+    """
+    y, d = ulpm.balanced_labels(K, n), validate.integer("d", d, 1)
+    theta = np.random.default_rng(seed).standard_normal(K * d + d * K * n)
+
+    def split(x):
+        return x[: K * d].reshape(K, d), x[K * d :].reshape(d, K * n)
+
+    def objective(x, s):
+        norm = np.linalg.norm(x)
+        W, H = split(s * x / norm)
+        value = ulpm.loss(W, H, y)
+        g = np.concatenate([part.ravel() for part in ulpm.gradient(W, H, y)]) * s / (norm * value)
+        return np.log(value), g - x * (x @ g) / norm**2  # the derivative of x/‖x‖ projects
+
+    for s in np.sqrt([1, 10, 100, 1000]):  # e^{−s²/2}, the least possible loss, is still far from underflow
+        theta = minimize(objective, theta / np.linalg.norm(theta), args=(s,), jac=True, method="L-BFGS-B").x
+    return *split(theta / np.linalg.norm(theta)), y

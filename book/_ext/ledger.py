@@ -1,0 +1,174 @@
+"""Directives that render the ledger: claim and verdict boxes, badges, the claims page, the errata, the gallery."""
+
+import json
+from pathlib import Path
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+from ncpaper import claims
+
+ROOT = claims.LEDGER.parents[1]
+GALLERY = Path("figures/manifest.json")
+
+
+def slug(verdict):
+    return verdict.replace(" ", "-")
+
+
+def place(claim):
+    return claim.where + (f", line{'s' * ('-' in claim.lines or ',' in claim.lines)} {claim.lines}" if claim.lines else "")
+
+
+def code(ids):
+    return "; ".join(f"`{i}`" for i in ids)
+
+
+class Rendered(SphinxDirective):
+    """A directive whose content is MyST text made from the ledger."""
+
+    def run(self):
+        self.env.note_dependency(str(claims.LEDGER))
+        box = nodes.container()
+        text = StringList(self.text(claims.read()).split("\n"), source=str(claims.LEDGER))
+        self.state.nested_parse(text, self.content_offset, box)
+        return box.children
+
+
+class OneClaim(Rendered):
+    required_arguments = 1
+
+    def text(self, ledger):
+        if self.arguments[0] not in ledger:
+            raise self.error(f"no claim {self.arguments[0]!r} in {claims.LEDGER.name}")
+        return self.box(ledger[self.arguments[0]])
+
+
+class ClaimBox(OneClaim):
+    """What the paper prints, with the badge of its verdict."""
+
+    def box(self, claim):
+        return f"""({claim.anchor})=
+:::{{admonition}} {place(claim)} {{badge}}`{claim.id}`
+:class: claim
+
+{claim.printed}
+:::"""
+
+
+class VerdictBox(OneClaim):
+    """The verdict in full: statement, consequence, evidence, tests."""
+
+    def box(self, claim):
+        parts = [f"**{claim.verdict.capitalize()}.** {claim.statement}"]
+        if claim.consequence and claim.verdict != "holds":
+            parts.append(f"*Consequence.* {claim.consequence}")
+        known = f"*How it is known.* {claim.basis} Evidence: {', '.join(claim.evidence) or 'none'}"
+        parts.append(f"{known}; proof: {claim.proof}; tolerance: {claim.tolerance}.")
+        if claim.refutes:
+            parts.append(f"*The printed statement fails in* {code(claim.refutes)}.")
+        if claim.tests:
+            parts.append(f"*Tests.* {code(claim.tests)}.")
+        body = "\n\n".join(parts)
+        return f":::{{admonition}} Verdict on {claim.id}\n:class: verdict verdict-{slug(claim.verdict)}\n\n{body}\n:::"
+
+
+class ClaimsTable(Rendered):
+    """Every claim, with its place, its verdict and a link to its box."""
+
+    def text(self, ledger):
+        rows = [":::{list-table}", ":header-rows: 1", ":widths: 30 25 25 20", "", "* - claim\n  - where\n  - verdict\n  - proof"]
+        for c in ledger.values():
+            rows.append(f"* - {{ref}}`{c.id} <{c.anchor}>`\n  - {place(c)}\n  - {{badge}}`{c.id}`\n  - {c.proof}")
+        return "\n".join([*rows, ":::"])
+
+
+class Summary(Rendered):
+    """How many claims have each verdict."""
+
+    def text(self, ledger):
+        rows = [":::{list-table}", ":header-rows: 1", "", "* - verdict\n  - meaning\n  - claims"]
+        for verdict, number in claims.count(ledger).items():
+            rows.append(f"* - {verdict}\n  - {claims.VERDICTS[verdict]}\n  - {number}")
+        return "\n".join([*rows, ":::"])
+
+
+class Errata(Rendered):
+    """Printed, corrected, consequence, test: one entry for each statement that does not simply hold."""
+
+    def text(self, ledger):
+        entries = []
+        for c in ledger.values():
+            if c.verdict not in claims.ERRATA:
+                continue
+            entries.append(f"""**{place(c)}**, {{ref}}`{c.id} <{c.anchor}>` {{badge}}`{c.id}`
+
+Printed
+: {indent(c.printed)}
+
+What is true
+: {indent(c.statement)}
+
+Consequence
+: {indent(c.consequence or "None for the paper's other statements.")}
+
+Tests
+: {code([*c.refutes, *c.tests])}
+
+---
+""")
+        return "\n".join(entries)
+
+
+class Gallery(Rendered):
+    """Every published figure with its files and how to cite it."""
+
+    def text(self, ledger):
+        path = ROOT / GALLERY
+        self.env.note_dependency(str(path))
+        return "\n".join(figure(entry) for entry in json.loads(path.read_text(encoding="utf8"))["figures"])
+
+
+def figure(entry):
+    name = entry["name"]
+    files = " · ".join(f"{{download}}`{k} </figures/{name}.{k}>`" for k in ("svg", "pdf", "png", "csv"))
+    return f"""(gallery-{name})=
+:::{{figure}} /figures/{name}.svg
+:alt: {entry["title"]}
+:width: 80%
+
+**{entry["title"]}** ({{doc}}`{entry["chapter"]}`). {files}. Claims: {", ".join(f"`{c}`" for c in entry["claims"])}.
+Cite as: The ncpaper developers, *{entry["title"]}*, figure `{name}` of the ncpaper companion, CC BY 4.0; data SHA-256
+`{entry["sha256"][name + ".csv"][:16]}…`
+:::
+"""
+
+
+def indent(text):
+    return text.replace("\n", "\n  ")
+
+
+class Badge(SphinxRole):
+    """The verdict of a claim as a small coloured word."""
+
+    def run(self):
+        ledger = claims.read()
+        if self.text not in ledger:
+            return [], [self.inliner.reporter.error(f"no claim {self.text!r} in the ledger", line=self.lineno)]
+        verdict = ledger[self.text].verdict
+        return [nodes.inline("", verdict, classes=["badge", f"verdict-{slug(verdict)}"])], []
+
+
+def setup(app):
+    for name, directive in {
+        "claim": ClaimBox,
+        "verdict": VerdictBox,
+        "claims-table": ClaimsTable,
+        "claims-summary": Summary,
+        "errata": Errata,
+        "gallery": Gallery,
+    }.items():
+        app.add_directive(name, directive)
+    app.add_role("badge", Badge())
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,82 @@
+"""Execute chapters: every ``book/<subject>.md`` with code, from its text, in a fresh kernel.
+
+    python book/_tools/chapters.py FOLDER [SUBJECT ...]
+
+writes ``FOLDER/<subject>.ipynb`` with its outputs, two chapters at a time, and prints a line for each. Nothing in a
+notebook changes from run to run. A cell that fails ends the program with exit status 1, every time.
+"""
+
+import os
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+BOOK = Path(__file__).resolve().parents[1]
+THREADS = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
+starting = threading.Lock()  # kernels start one after another: each picks free ports
+
+
+def chapters(book=BOOK):
+    """The texts that hold code, sorted by name."""
+    return sorted(p for p in book.glob("*.md") if "{code-cell}" in p.read_text(encoding="utf8"))
+
+
+def read(text):
+    """The notebook of a chapter's text, not executed, with cell ids that do not change from run to run."""
+    notebook = jupytext.read(text)
+    for i, cell in enumerate(notebook.cells):
+        cell["id"] = f"{text.stem.replace('_', '-')}-{i:03d}"
+    notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
+    return notebook
+
+
+def execute(text, folder):
+    """Run one chapter and write its notebook into ``folder``; return an error message, or None."""
+    notebook, started = read(text), time.perf_counter()
+    client = NotebookClient(
+        notebook,
+        timeout=120,
+        kernel_name="python3",
+        record_timing=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(text.parent)}},
+    )
+    environment = {**os.environ, **THREADS, "PYTHONHASHSEED": "0", "NCPAPER_CHAPTER": text.stem}
+    try:
+        with starting:
+            client.create_kernel_manager()
+            client.start_new_kernel(env=environment)
+            client.start_new_kernel_client()
+        client.execute()
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        return f"{text.name}: {error}"
+    part = folder / f".{text.stem}.part"
+    nbformat.write(notebook, part)
+    part.replace(folder / f"{text.stem}.ipynb")
+    print(f"  {text.stem}: {time.perf_counter() - started:.1f} s", flush=True)
+    return None
+
+
+def main(folder, *subjects):
+    """Execute the named chapters, or all; return the exit status."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = [BOOK / f"{s}.md" for s in subjects] or chapters()
+    if missing := [t.name for t in texts if t not in chapters()]:
+        print(f"no chapter with code: {', '.join(missing)}", file=sys.stderr)
+        return 2
+    with ThreadPoolExecutor(2) as pool:
+        errors = [e for e in pool.map(lambda t: execute(t, folder), texts) if e]
+    print("\n".join(errors), file=sys.stderr, end="\n" if errors else "")
+    return 1 if errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,91 @@
+"""The ledger: what the paper prints, what was found, how it is known, and which tests would overturn it."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import yaml
+
+#: Where the ledger lies in a checkout of the companion.
+LEDGER = Path(__file__).resolve().parents[1] / "book" / "claims.yml"
+
+#: Every verdict, with what it means.
+VERDICTS = {
+    "holds": "true exactly as printed",
+    "holds with a hypothesis": "true once a hypothesis is added that the page does not state",
+    "corrected": "false as printed; a corrected statement is true",
+    "refuted": "false, with no correction that keeps its point",
+    "vacuous": "true, but it says nothing as worded",
+    "ambiguous": "cannot be judged until a reading is chosen; each reading is judged",
+    "observed": "empirical: seen at the size and length it names",
+    "not observed": "empirical: not seen at the size and length it names",
+    "not tested": "not judged yet, and why",
+}
+
+#: The verdicts that put a statement on the errata page.
+ERRATA = ("holds with a hypothesis", "corrected", "refuted", "vacuous", "ambiguous", "not observed")
+
+EVIDENCE = ("exact", "numerical", "empirical", "literature")
+PROOFS = ("complete", "sketched", "cited", "none")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One printed statement with its verdict; the text fields are MyST Markdown."""
+
+    id: str
+    where: str
+    lines: str
+    chapter: str
+    printed: str
+    verdict: str
+    statement: str
+    consequence: str
+    evidence: list
+    basis: str
+    proof: str
+    tolerance: str
+    tests: list
+    refutes: list
+
+    def __post_init__(self):
+        """Raise ``ValueError`` naming the claim and the field where a field has no allowed value."""
+        for name, allowed in (("verdict", VERDICTS), ("proof", PROOFS)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{self.id}: {name}: expected one of {', '.join(allowed)}, got {getattr(self, name)!r}")
+        if unknown := set(self.evidence) - set(EVIDENCE):
+            raise ValueError(f"{self.id}: evidence: expected {', '.join(EVIDENCE)}, got {', '.join(sorted(unknown))}")
+
+    @property
+    def anchor(self):
+        """The label of the claim's box in its chapter."""
+        return f"claim-{self.id}"
+
+
+def read(path=LEDGER):
+    """The claims of a ledger file by id, in the order of the file.
+
+    Raises ``ValueError`` naming the claim for a missing, unknown or ill-typed field, or an id that comes twice.
+    """
+    claims, names = {}, {f.name for f in fields(Claim)}
+    for entry in yaml.safe_load(Path(path).read_text(encoding="utf8")):
+        if set(entry) != names:
+            raise ValueError(f"{entry.get('id')}: expected the fields {sorted(names)}, got {sorted(entry)}")
+        claim = Claim(**{k: v.strip() if isinstance(v, str) else v for k, v in entry.items()})
+        if claim.id in claims:
+            raise ValueError(f"{claim.id}: the id comes twice")
+        claims[claim.id] = claim
+    return claims
+
+
+def count(claims):
+    """How many claims have each verdict, as a mapping in the order of :data:`VERDICTS`, without the empty ones."""
+    found = [c.verdict for c in claims.values()]
+    return {v: found.count(v) for v in VERDICTS if v in found}
+
+
+def readme_table(claims):
+    """The Markdown table of the README: each claim with its place, its verdict and its chapter."""
+    rows = ["| claim | where | verdict | chapter |", "|---|---|---|---|"]
+    for c in claims.values():
+        rows.append(f"| `{c.id}` | {c.where} | {c.verdict} | [{c.chapter}](book/{c.chapter}.md) |")
+    return "\n".join(rows)

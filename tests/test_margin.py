@@ -1,0 +1,109 @@
+"""Definition 3.1 and Lemma 3.1."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ncpaper import etf, margin, ulpm
+from tests import oracles
+from tests.strategies import collapsible_sizes, points
+
+many = settings(deadline=None, max_examples=50)
+
+
+@many
+@given(points())
+def test_margin_is_the_smallest_lead_over_another_class(point):
+    assert margin.margin(*point) == pytest.approx(oracles.margin_by_loops(*point), rel=1e-12, abs=1e-12)
+
+
+@many
+@given(points())
+def test_margin_never_exceeds_the_bound(point):
+    assert margin.margin(*point) <= margin.bound(*point)
+
+
+@many
+@given(points())
+def test_margin_never_exceeds_the_product_of_the_norms(point):
+    W, H, y = point
+    K, n = W.shape[0], y.size // W.shape[0]
+    assert margin.margin(W, H, y) <= np.linalg.norm(W) * np.linalg.norm(H) / ((K - 1) * np.sqrt(n))
+
+
+@many
+@given(collapsible_sizes(), st.floats(0.1, 10), st.integers(0, 2**31))
+def test_simplex_etf_attains_the_margin_bound(sizes, q, seed):
+    W, H, y = etf.collapsed(*sizes, q)
+    U, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((sizes[2], sizes[2])))
+    W, H = W @ U.T, U @ H  # any orthogonal transformation of it
+    assert margin.margin(W, H, y) == pytest.approx(q, rel=1e-9)
+    assert margin.bound(W, H, y) == pytest.approx(q, rel=1e-9)
+
+
+@pytest.mark.parametrize(("K", "n", "d"), [(3, 1, 2), (4, 2, 3), (3, 4, 5)])
+def test_points_that_attain_the_bound_are_collapsed(K, n, d):
+    W, H, y = margin.attack(K, n, d, seed=1)
+    gap = 1 - margin.margin(W, H, y) / margin.bound(W, H, y)
+    assert 0 <= gap < 1e-4
+    M = ulpm.class_means(H, y, K)
+    near = 10 * np.sqrt(gap) + 1e-9  # the bound is lost to second order in the distance from collapse
+    assert np.abs(H - M[:, y]).max() < near
+    assert np.abs(W - np.sqrt(n) * M.T).max() < near
+    assert np.abs(M.T @ M - etf.gram(K) * np.trace(M.T @ M) / K).max() < near
+
+
+def test_origin_attains_the_bound_but_has_no_angles():
+    W, H, y = np.zeros((3, 2)), np.zeros((2, 6)), ulpm.balanced_labels(3, 2)
+    assert margin.margin(W, H, y) == margin.bound(W, H, y) == 0
+    with pytest.raises(ValueError, match="W, H: expected a point other than the origin"):
+        margin.normalized_margin(W, H, y)
+
+
+@many
+@given(collapsible_sizes(), st.floats(1.1, 5))
+def test_collapsed_point_with_unequal_norms_misses_the_bound(sizes, alpha):
+    W, H, y = etf.collapsed(*sizes)
+    ratio = margin.margin(alpha * W, H / alpha, y) / margin.bound(alpha * W, H / alpha, y)
+    assert ratio == pytest.approx(2 / (alpha**2 + alpha**-2), rel=1e-9)
+
+
+@pytest.mark.parametrize(("K", "n", "d"), [(3, 1, 1), (4, 1, 2), (5, 2, 3), (6, 1, 4), (7, 2, 3)])
+def test_bound_is_not_attained_below_dimension_K_minus_1(K, n, d):
+    best = max(margin.margin(*p) / margin.bound(*p) for p in (margin.attack(K, n, d, s) for s in range(5)))
+    assert best < 0.95  # far from 1: the best known ratio of these sizes is below 0.9
+
+
+@many
+@given(collapsible_sizes(), st.integers(0, 2**31))
+def test_collapse_does_not_minimise_the_margin(sizes, seed):
+    W, H, y = etf.collapsed(*sizes)
+    V = np.random.default_rng(seed).standard_normal(H.shape)
+    V *= np.linalg.norm(H) / np.linalg.norm(V)
+    assert margin.margin(-W, H, y) < 0  # a point of the same norm with a smaller margin: the printed sentence fails
+    assert margin.margin(W, V, y) <= margin.margin(W, H, y)  # the corrected one: collapse maximises
+
+
+def test_example_3_1_reaches_three_quarters_of_the_bound():
+    B = np.kron(np.eye(2), [[1.0, -1.0], [-1.0, 1.0]])
+    assert margin.margin(B, B, np.arange(4)) / margin.bound(B, B, np.arange(4)) == pytest.approx(0.75, rel=1e-15)
+
+
+@many
+@given(points(scale=(1.0, 4.0)))
+def test_smoothed_margin_lies_below_the_normalized_margin(point):
+    assert margin.smoothed_margin(*point) <= margin.normalized_margin(*point) + 1e-12
+
+
+@many
+@given(points(), st.floats(0.1, 10))
+def test_margin_and_bound_are_homogeneous_of_degree_two(point, s):
+    W, H, y = point
+    assert margin.margin(s * W, s * H, y) == pytest.approx(s**2 * margin.margin(W, H, y), rel=1e-9, abs=1e-9)
+    assert margin.bound(s * W, s * H, y) == pytest.approx(s**2 * margin.bound(W, H, y), rel=1e-9)
+
+
+def test_unbalanced_classes_have_no_bound():
+    with pytest.raises(ValueError, match="y: expected balanced classes"):
+        margin.bound(np.eye(2), np.ones((2, 3)), np.array([0, 0, 1]))
