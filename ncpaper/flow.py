@@ -80,5 +80,6 @@ def integrate(gradient, theta, at, rtol=1e-10, atol=1e-12):
     clock, start = np.log1p(at), np.concatenate([np.ravel(a) for a in theta])
     answer = solve_ivp(right, clock[[0, -1]], start, method="DOP853", t_eval=clock, rtol=rtol, atol=atol)
     if not answer.success:
-        raise FloatingPointError(f"the integrator stopped at t = {np.expm1(answer.t[-1]):.6g}: {answer.message}")
+        last = np.expm1(answer.t[-1])
+        raise FloatingPointError(f"the integrator stopped after the recorded time {last:.6g}: {answer.message}")
     return Trajectory(at, [split(x) for x in answer.y.T])

@@ -1,0 +1,150 @@
+"""Gradient descent and gradient flow, for any gradient."""
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ncpaper import flow, ulpm
+
+many = settings(deadline=None, max_examples=25)
+seeds = st.integers(0, 2**31)
+
+
+def quadratic(seed):
+    """The gradient of a random convex quadratic in (X, y), X (2, 3), y (4,), and a start."""
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal((10, 10))
+    A = A @ A.T / 10
+
+    def gradient(X, y):
+        g = A @ np.concatenate([X.ravel(), y])
+        return g[:6].reshape(2, 3), g[6:]
+
+    return A, gradient, (rng.standard_normal((2, 3)), rng.standard_normal(4))
+
+
+@many
+@given(seeds, st.lists(st.integers(0, 30), min_size=1, max_size=5, unique=True))
+def test_descent_of_any_gradient_is_the_plain_loop(seed, at):
+    A, gradient, theta = quadratic(seed)
+    x, states = np.concatenate([theta[0].ravel(), theta[1]]), []
+    for _ in range(31):
+        states.append(x)
+        x = x - 0.05 * (A @ x)
+    path = flow.descend(gradient, theta, 0.05, sorted(at))
+    assert path.t.tolist() == sorted(at)
+    for t, (X, y) in zip(path.t, path.points, strict=True):
+        np.testing.assert_allclose(np.concatenate([X.ravel(), y]), states[t], rtol=1e-12, atol=1e-14)
+
+
+@many
+@given(seeds)
+def test_descent_of_the_model_is_the_plain_loop(seed):
+    rng = np.random.default_rng(seed)
+    W, H, y = rng.standard_normal((3, 2)), rng.standard_normal((2, 6)), ulpm.balanced_labels(3, 2)
+    path = flow.descend(lambda W, H: ulpm.gradient(W, H, y), (W, H), 0.1, [0, 1, 7])
+    for _ in range(7):
+        P = np.exp(W @ H) / np.exp(W @ H).sum(axis=0)
+        G = P - np.eye(3)[:, y]
+        W, H = W - 0.1 * G @ H.T, H - 0.1 * W.T @ G
+    np.testing.assert_allclose(path.points[-1][0], W, rtol=1e-11, atol=1e-12)
+    np.testing.assert_allclose(path.points[-1][1], H, rtol=1e-11, atol=1e-12)
+
+
+def test_step_size_may_depend_on_the_point():
+    """θ ← θ − (1/θ²)·θ³ = 0 in one step for the gradient θ³."""
+    path = flow.descend(lambda x: (x**3,), (np.array([2.0]),), lambda x: float(x[0] ** -2), [0, 1])
+    assert [p[0].tolist() for p in path.points] == [[2.0], [0.0]]
+
+
+def test_descent_leaves_its_start_alone():
+    start = np.ones((2, 2))
+    path = flow.descend(lambda x: (x,), (start,), 0.5, [0, 3])
+    assert (start == 1).all()
+    assert path.points[0][0] is not start
+
+
+def test_descent_with_too_large_a_step_says_so():
+    with np.errstate(over="ignore", invalid="ignore"), pytest.raises(FloatingPointError, match="not finite after 600"):
+        flow.descend(lambda x: (x**3,), (np.array([10.0]),), 1.0, [0, 600])
+
+
+@pytest.mark.parametrize("at", [[], [3, 3], [2, 1], [-1, 2]])
+def test_descent_refuses_steps_that_do_not_increase_from_zero(at):
+    with pytest.raises(ValueError, match="at: expected increasing step numbers from 0 on"):
+        flow.descend(lambda x: (x,), (np.ones(1),), 0.1, at)
+
+
+@many
+@given(seeds)
+def test_flow_of_a_quadratic_is_the_matrix_exponential(seed):
+    A, gradient, theta = quadratic(seed)
+    values, vectors = np.linalg.eigh(A)
+    x = vectors.T @ np.concatenate([theta[0].ravel(), theta[1]])
+    at = [0.0, 0.3, 2.0, 20.0]
+    path = flow.integrate(gradient, theta, at)
+    for t, (X, y) in zip(at, path.points, strict=True):
+        exact = vectors @ (np.exp(-values * t) * x)
+        np.testing.assert_allclose(np.concatenate([X.ravel(), y]), exact, atol=1e-8)  # asked: 1e-10 for each step
+
+
+@many
+@given(st.floats(-3, 3))
+def test_flow_reaches_enormous_times(x):
+    """ẋ = e⁻ˣ has the solution log(eˣ⁽⁰⁾ + t): the motion of a margin, here up to t = 1e12."""
+    at = np.concatenate([[0], np.geomspace(1e-3, 1e12, 7)])
+    path = flow.integrate(lambda x: (-np.exp(-x),), (np.array([x]),), at)
+    np.testing.assert_allclose(path.observe(lambda x: x[0]), np.log(np.exp(x) + at), atol=1e-8)
+
+
+def test_flow_of_a_field_that_is_no_gradient_turns_round():
+    at = np.linspace(0, 6, 7)
+    path = flow.integrate(lambda x, v: (-v, x), (np.array([1.0]), np.array([0.0])), at)
+    np.testing.assert_allclose(path.observe(lambda x, v: x[0]), np.cos(at), atol=1e-8)
+    np.testing.assert_allclose(path.observe(lambda x, v: v[0]), -np.sin(at), atol=1e-8)
+
+
+def test_flow_may_start_later_than_zero():
+    path = flow.integrate(lambda x: (x,), (np.array([1.0]),), [5.0, 7.0])
+    assert path.points[-1][0][0] == pytest.approx(np.exp(-2.0), rel=1e-8)
+
+
+def test_flow_that_leaves_in_finite_time_says_so():
+    """ẋ = x² from 1 is 1/(1 − t)."""
+    with pytest.raises(FloatingPointError, match=r"stopped after the recorded time 0\.5"), np.errstate(all="ignore"):
+        flow.integrate(lambda x: (-(x**2),), (np.array([1.0]),), [0.0, 0.5, 2.0])
+
+
+@pytest.mark.parametrize("at", [[], [0.0], [1.0, 1.0], [2.0, 1.0], [-1.0, 1.0]])
+def test_flow_refuses_times_that_do_not_increase_from_zero(at):
+    with pytest.raises(ValueError, match="at: expected at least two increasing times from 0 on"):
+        flow.integrate(lambda x: (x,), (np.ones(1),), at)
+
+
+@many
+@given(st.integers(1, 10**6), st.integers(2, 60))
+def test_logarithmic_steps_increase_from_zero_to_the_last(steps, points):
+    at = flow.logarithmic_steps(steps, points)
+    assert at[0] == 0
+    assert 1 in at
+    assert at[-1] == steps
+    assert (np.diff(at) > 0).all()
+    assert at.size <= points + 1
+
+
+@pytest.mark.parametrize(("steps", "points"), [(0, 5), (10, 1)])
+def test_logarithmic_steps_refuses_nothing_to_do(steps, points):
+    with pytest.raises(ValueError, match="steps, points: expected"):
+        flow.logarithmic_steps(steps, points)
+
+
+def test_flow_knows_nothing_of_the_package():
+    tree = ast.parse(Path(flow.__file__).read_text(encoding="utf8"))
+    names = [a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names]
+    names += [node.module or "." for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    assert names
+    assert not [n for n in names if n.startswith((".", "ncpaper"))]
