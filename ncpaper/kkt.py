@@ -8,12 +8,13 @@ Multipliers ``lam (K, M)`` have the layout of :func:`ncpaper.ulpm.gaps`: entry (
 sample m prefers its class to j; the entries in the rows of the true classes are zero.
 """
 
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize, nnls
 
-from ncpaper import margin, ulpm, validate
+from ncpaper import etf, margin, ulpm, validate
 
 
 class Residual(NamedTuple):
@@ -86,7 +87,6 @@ def residual(W, H, y, lam):
     stationarity ≤ ε and complementarity ≤ δ.
     Raises ``ValueError`` for a bad (W, H, y) or bad multipliers. Source: eq. (5); [8, 26] for (ε, δ).
 
-    >>> from ncpaper import etf
     >>> r = residual(*etf.collapsed(4, 2, 3), etf.multipliers(4, 2))
     >>> max(r) < 1e-12
     True
@@ -128,7 +128,6 @@ def best_multipliers(W, H, y):
     The point should be scaled first, see :func:`rescale`. Returns ``lam (K, M)``.
     Raises ``ValueError`` for a bad (W, H, y). Source: eq. (5); scipy's ``nnls``.
 
-    >>> from ncpaper import etf
     >>> bool(np.allclose(best_multipliers(*etf.collapsed(4, 2, 3)), etf.multipliers(4, 2)))
     True
     """
@@ -149,7 +148,6 @@ def lower_bound(lam, y):
     Lagrangian :math:`\frac12\|W\|^2 + \frac12\|H\|^2 - \langle S, W H\rangle + \sum\lambda` is nowhere below
     :math:`\sum \lambda`. Raises ``ValueError`` for bad multipliers or zero ones. Source: Lagrangian duality.
 
-    >>> from ncpaper import etf
     >>> round(lower_bound(etf.multipliers(5, 4), ulpm.balanced_labels(5, 4)), 12)
     8.0
     """
@@ -197,3 +195,72 @@ def solve(W, H, y):
     if margin.margin(*split(answer.x), y) <= 0:
         raise FloatingPointError(f"no separating point was found from this start: {answer.message}")
     return rescale(*split(answer.x), y)
+
+
+def search(K, n, d, starts, seed=0):
+    r"""The best of several local solutions of (5), from standard normal starting points.
+
+    Returns ``W (K, d)``, ``H (d, K·n)``, ``y (K·n,)`` and the objectives ``(starts,)`` reached, infinity where a start
+    led to no separating point. Raises ``ValueError`` for bad sizes, ``FloatingPointError`` where every start failed.
+    Source: the search of the chapter on Theorem 3.2; nothing in it knows the simplex ETF.
+
+    >>> W, H, y, values = search(3, 1, 2, starts=2)
+    >>> round(values.min(), 6)
+    2.0
+    """
+    y, d = ulpm.balanced_labels(K, n), validate.integer("d", d, 1)
+    rng, found = np.random.default_rng(seed), {}
+    values = np.full(validate.integer("starts", starts, 1), np.inf)
+    for s in range(starts):
+        start = rng.standard_normal((K, d)), rng.standard_normal((d, K * n))
+        with suppress(FloatingPointError):
+            found[s] = solve(*start, y)
+            values[s] = objective(*found[s])
+    if not found:
+        raise FloatingPointError(f"no separating point was found from {starts} starts")
+    return *found[int(values.argmin())], y, values
+
+
+def polygon(K, n, d):
+    r"""The regular polygon, a KKT point of (5) for every K ≥ 3 and d ≥ 2: :math:`w_k = \sqrt n\,h_{k,i}` on a circle.
+
+    The constraints of nearest neighbours are active, with the multipliers
+    :math:`1 / (2 \sqrt n\,(1 - \cos(2\pi/K)))`; the objective is :math:`\sqrt n\,K / (1 - \cos(2\pi/K))`.
+    Returns ``W (K, d)``, ``H (d, K·n)``, ``y (K·n,)``.
+    Raises ``ValueError`` for K < 3, n < 1 or d < 2. Source: chapter on Theorem 3.2.
+
+    >>> W, H, y = polygon(4, 9, 2)
+    >>> round(objective(W, H), 12), round(margin.margin(W, H, y), 12)
+    (12.0, 1.0)
+    """
+    K, d = validate.integer("K", K, 3), validate.integer("d", d, 2)
+    y, angle = ulpm.balanced_labels(K, n), 2 * np.pi / K * np.arange(K)
+    C = np.zeros((d, K))
+    C[:2] = np.cos(angle), np.sin(angle)
+    C /= np.sqrt(1 - np.cos(2 * np.pi / K))  # unit gap to the neighbours
+    return n**0.25 * C.T, n**-0.25 * C[:, y], y
+
+
+def pairs_and_singles(K, n, d):
+    r"""The best point known to us of (5) for :math:`K/2 \le d \le K - 2`: K − d opposite pairs, and single classes.
+
+    The pairs form a cross-polytope in K − d dimensions; its centre and the 2d − K single classes form a simplex in the
+    other 2d − K. The objective is :math:`\sqrt n\,\bigl(K - 1 + \sqrt{2 (K - d)/K}\bigr)`.
+    Returns ``W (K, d)``, ``H (d, K·n)``, ``y (K·n,)``.
+    Raises ``ValueError`` naming ``d`` outside that range, or for n < 1. Source: chapter on Theorem 3.2.
+
+    >>> W, H, y = pairs_and_singles(8, 1, 6)  # 7 + √(1/2)
+    >>> round(objective(W, H), 6), round(margin.margin(W, H, y), 12)
+    (7.707107, 1.0)
+    """
+    y, d = ulpm.balanced_labels(K, n), validate.integer("d", d, 1)
+    r, s = K - d, 2 * d - K
+    if r < 2 or s < 0:
+        raise ValueError(f"d: expected K/2 ≤ d ≤ K − 2 for K = {K}, got {d}")
+    A, B = np.zeros((d, K)), np.zeros((d, K))  # columns w_k, h_k
+    A[:r, : 2 * r] = B[:r, : 2 * r] = np.kron(np.eye(r), [1, -1])
+    if s > 0:
+        u, f = (2 * r / K) ** 0.75 / np.sqrt(s), etf.frame(s, s - 1) if s > 1 else np.zeros((0, 1))
+        A[r, : 2 * r], A[r, 2 * r :], B[r, 2 * r :] = -s * u / (2 * r), u, 2 * r / (s * K * u)
+        A[r + 1 :, 2 * r :] = B[r + 1 :, 2 * r :] = np.sqrt((s - 1) / s) * f
+    return n**0.25 * A.T, n**-0.25 * B[:, y], y

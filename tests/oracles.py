@@ -39,3 +39,32 @@ def margin_by_loops(W, H, y):
             if j != y[m]:
                 worst = min(worst, (W[y[m]] - W[j]) @ H[:, m])
     return worst
+
+
+def autograd_lagrangian_gradient(W, H, y, lam):
+    """The gradient in (W, H) of the Lagrangian of (5), its constraints added one by one, by autograd."""
+    W, H = (torch.tensor(a, dtype=torch.float64, requires_grad=True) for a in (W, H))
+    value = (W**2).sum() / 2 + (H**2).sum() / 2
+    for j, m in np.ndindex(lam.shape):
+        if j != y[m]:
+            value = value + lam[j, m] * (1 - (W[y[m]] - W[j]) @ H[:, m])
+    return tuple(g.numpy() for g in torch.autograd.grad(value, (W, H)))
+
+
+def semidefinite_optimum(K, n):
+    """Problem (5) without a limit on d, as the semidefinite program in the Gram matrix of all w_k and h_{k,i}.
+
+    Returns the optimal value, the Gram matrix, and the multipliers in the layout of ``ncpaper.ulpm.gaps``.
+    """
+    import cvxpy
+
+    M = K * n
+    gram = cvxpy.Variable((K + M, K + M), PSD=True)
+    pairs = [(j, m) for j in range(K) for m in range(M) if j != m // n]
+    constraints = [gram[m // n, K + m] - gram[j, K + m] >= 1 for j, m in pairs]
+    problem = cvxpy.Problem(cvxpy.Minimize(cvxpy.trace(gram) / 2), constraints)
+    problem.solve(solver=cvxpy.CLARABEL)
+    lam = np.zeros((K, M))
+    for (j, m), constraint in zip(pairs, constraints, strict=True):
+        lam[j, m] = float(np.squeeze(constraint.dual_value))
+    return problem.value, gram.value, lam

@@ -1,0 +1,428 @@
+"""Problem (5): Remark 3.1, Theorem 3.2, and the two sentences on KKT conditions before it."""
+
+import numpy as np
+import pytest
+import sympy as sp
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from ncpaper import etf, kkt, margin, ulpm
+from tests import oracles
+from tests.strategies import collapsible_sizes, points
+
+many = settings(deadline=None, max_examples=25)
+seeds = st.integers(0, 2**31)
+
+
+def random_multipliers(K, y, seed):
+    """Positive numbers in the layout of the constraints, zero for the true classes."""
+    return np.random.default_rng(seed).exponential(size=(K, y.size)) * (1 - ulpm.one_hot(y, K))
+
+
+def random_start(K, n, d, seed):
+    """A random point of these sizes with its labels."""
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((K, d)), rng.standard_normal((d, K * n)), ulpm.balanced_labels(K, n)
+
+
+def best_of_search(K, n, d, starts=6):
+    """The lowest objective of (5) that sequential quadratic programming reaches from random starts."""
+    return kkt.search(K, n, d, starts)[-1].min()
+
+
+@st.composite
+def separating_points(draw, **ranges):
+    """A random feasible direction: features near the classifiers they belong to, any d ≥ 2."""
+    W, H, y = draw(points(d=(2, 7), **ranges))
+    W = W / np.linalg.norm(W, axis=1, keepdims=True)  # (K, d)  points of a sphere are extreme
+    H = W[y].T + 1e-3 * H / np.linalg.norm(H)
+    assume(margin.margin(W, H, y) > 1e-6)
+    return W, H, y
+
+
+# ---- the module against independent versions
+
+
+@many
+@given(points(), seeds)
+def test_stationarity_is_the_gradient_of_the_lagrangian(point, seed):
+    W, H, y = point
+    lam = random_multipliers(W.shape[0], y, seed)
+    expected = np.sqrt(ulpm.squared_norm(*oracles.autograd_lagrangian_gradient(W, H, y, lam)))
+    assert kkt.residual(W, H, y, lam).stationarity == pytest.approx(expected, rel=1e-10, abs=1e-10)
+
+
+@many
+@given(points(), seeds)
+def test_constraint_gradients_span_the_gradient_of_the_lagrangian(point, seed):
+    W, H, y = point
+    lam = random_multipliers(W.shape[0], y, seed)
+    J = kkt.constraint_gradients(W, H, y)
+    theta = np.concatenate([W.ravel(), H.ravel()])
+    expected = np.concatenate([g.ravel() for g in oracles.autograd_lagrangian_gradient(W, H, y, lam)])
+    assert np.allclose(theta - J.T @ lam[ulpm.one_hot(y, W.shape[0]) == 0], expected, rtol=1e-10, atol=1e-9)
+
+
+@many
+@given(points(), seeds)
+def test_complementarity_and_feasibility_are_those_of_the_worst_constraint(point, seed):
+    W, H, y = point
+    lam = random_multipliers(W.shape[0], y, seed)
+    pairs = [(j, m) for j in range(W.shape[0]) for m in range(y.size) if j != y[m]]
+    gaps = {(j, m): (W[y[m]] - W[j]) @ H[:, m] for j, m in pairs}
+    r = kkt.residual(W, H, y, lam)
+    assert r.feasibility == pytest.approx(max(0, *(1 - g for g in gaps.values())), rel=1e-10, abs=1e-12)
+    worst = max(abs(lam[c] * (g - 1)) for c, g in gaps.items())
+    assert r.complementarity == pytest.approx(worst, rel=1e-10, abs=1e-12)
+
+
+@many
+@given(separating_points(), seeds)
+def test_no_other_multipliers_come_closer_to_the_kkt_conditions(point, seed):
+    W, H, y = point
+    W, H = kkt.rescale(W, H, y)
+
+    def distance(lam):
+        products = lam * (ulpm.gaps(W @ H, y) - 1)
+        return kkt.residual(W, H, y, lam).stationarity ** 2 + np.sum(products**2)
+
+    best = kkt.best_multipliers(W, H, y)
+    for size in (1e-3, 1e-1, 1.0):
+        other = np.maximum(best + size * (random_multipliers(W.shape[0], y, seed) - 0.5), 0)
+        other[y, np.arange(y.size)] = 0
+        assert distance(best) <= distance(other) * (1 + 1e-12) + 1e-12
+
+
+# ---- Remark 3.1
+
+
+@many
+@given(separating_points(), st.floats(-3, 3))
+def test_scaled_point_is_feasible_exactly_from_the_inverse_root_of_the_margin_on(point, alpha):
+    W, H, y = point
+    threshold = margin.margin(W, H, y) ** -0.5
+    alpha *= threshold
+    assume(abs(abs(alpha) / threshold - 1) > 1e-9)
+    feasible = margin.margin(alpha * W, alpha * H, y) >= 1
+    assert feasible == (abs(alpha) >= threshold)
+
+
+@many
+@given(separating_points())
+def test_least_objective_on_a_ray_is_the_squared_norm_over_twice_the_margin(point):
+    W, H, y = point
+    q, rho2 = margin.margin(W, H, y), ulpm.squared_norm(W, H)
+    alphas = np.geomspace(1e-2, 1e2, 4001) * q**-0.5  # q^(-1/2) is the 2001st
+    least = min(
+        kkt.objective(a * W, a * H) for a in alphas if margin.margin(a * W, a * H, y) >= 1 - 1e-12
+    )  # fmt: skip
+    assert least == pytest.approx(rho2 / (2 * q), rel=1e-9)
+    assert kkt.objective(*kkt.rescale(W, H, y)) == pytest.approx(rho2 / (2 * q), rel=1e-12)
+
+
+@many
+@given(separating_points(), st.floats(1.5, 4))
+def test_printed_value_along_a_ray_depends_on_the_representative(point, s):
+    W, H, y = point
+
+    def printed(W, H):
+        return ulpm.squared_norm(W, H) / 2 / margin.margin(W, H, y) ** 0.5
+
+    assert printed(s * W, s * H) == pytest.approx(s * printed(W, H), rel=1e-9)  # not a number of the ray
+    least = kkt.objective(*kkt.rescale(W, H, y))
+    assert kkt.objective(*kkt.rescale(s * W, s * H, y)) == pytest.approx(least, rel=1e-9)
+
+
+@many
+@given(separating_points(), separating_points(), st.floats(0.1, 10))
+def test_directions_are_ordered_alike_by_margin_on_a_sphere_and_by_least_objective(one, two, C):
+    def on_sphere(W, H, y):
+        s = np.sqrt(C / ulpm.squared_norm(W, H))
+        return margin.margin(s * W, s * H, y)
+
+    least_one, least_two = kkt.objective(*kkt.rescale(*one)), kkt.objective(*kkt.rescale(*two))
+    assert on_sphere(*one) == pytest.approx(C / (2 * least_one), rel=1e-9)
+    assume(abs(least_one / least_two - 1) > 1e-9)
+    assert (on_sphere(*one) > on_sphere(*two)) == (least_one < least_two)
+
+
+@many
+@given(separating_points(), st.floats(0.05, 0.95))
+def test_margin_on_the_ball_is_largest_on_its_sphere(point, s):
+    W, H, y = point
+    assert margin.margin(s * W, s * H, y) < margin.margin(W, H, y)
+
+
+@many
+@given(collapsible_sizes(), st.floats(0.1, 10))
+def test_maximiser_of_the_margin_on_a_ball_solves_the_problem_only_for_one_radius(sizes, factor):
+    assume(abs(factor - 1) > 1e-3)
+    K, n, d = sizes
+    C = 2 * (K - 1) * np.sqrt(n) * factor
+    W, H, y = etf.collapsed(K, n, d, q=C / (2 * (K - 1) * np.sqrt(n)))  # largest margin on the ball, Lemma 3.1
+    assert ulpm.squared_norm(W, H) == pytest.approx(C, rel=1e-12)
+    assert margin.margin(W, H, y) == pytest.approx(margin.bound(W, H, y), rel=1e-12)
+    solves = margin.margin(W, H, y) >= 1 and kkt.objective(W, H) <= (K - 1) * np.sqrt(n) * (1 + 1e-12)
+    assert not solves  # the printed equivalence, read for the point itself
+    assert kkt.objective(*kkt.rescale(W, H, y)) == pytest.approx((K - 1) * np.sqrt(n), rel=1e-12)
+
+
+def test_problem_is_infeasible_exactly_for_three_or_more_classes_on_a_line():
+    for K in range(2, 7):
+        W, H, y = random_start(K, 1, 1, K)
+        if K == 2:
+            assert kkt.objective(*kkt.solve(W, H, y)) == pytest.approx(1, rel=1e-6)
+            continue
+        middle = np.argsort(W[:, 0])[1]  # neither the least nor the greatest of the classifiers
+        assert max(margin.sample_margins(W, s * np.ones((1, K)), y)[middle] for s in (-1.0, 0.0, 1.0)) <= 0
+        with pytest.raises(FloatingPointError, match="no separating point"):
+            kkt.solve(W, H, y)
+    for K in range(3, 9):
+        assert margin.margin(*kkt.polygon(K, 2, 2)) == pytest.approx(1, rel=1e-12)
+
+
+# ---- KKT conditions of (5): necessary in every dimension, not sufficient
+
+
+@many
+@given(separating_points())
+def test_the_point_itself_is_a_strictly_feasible_direction_for_every_constraint(point):
+    W, H, y = point
+    W, H = kkt.rescale(W, H, y)
+    theta = np.concatenate([W.ravel(), H.ravel()])
+    rates = kkt.constraint_gradients(W, H, y) @ theta
+    gaps = ulpm.gaps(W @ H, y)[ulpm.one_hot(y, W.shape[0]) == 0]
+    assert np.allclose(rates, 2 * gaps, rtol=1e-9)
+    assert rates.min() > 1.999  # the Mangasarian-Fromovitz condition, with room 2
+
+
+@pytest.mark.parametrize(("K", "n", "d"), [(2, 2, 1), (3, 1, 2), (4, 1, 2), (4, 2, 3), (5, 1, 2), (5, 2, 3), (6, 1, 6)])
+def test_local_solutions_are_kkt_points_in_every_dimension(K, n, d):
+    for seed in range(3):
+        _, _, y = start = random_start(K, n, d, seed)
+        W, H = kkt.solve(*start)
+        lam = kkt.best_multipliers(W, H, y)
+        r = kkt.residual(W, H, y, lam)
+        assert max(r) < 1e-5  # the solver stops where the objective changes by 1e-13: the square root of it
+        assert lam.sum() == pytest.approx(kkt.objective(W, H), rel=1e-5)
+
+
+@many
+@given(separating_points())
+def test_point_that_is_no_local_optimum_has_no_multipliers(point):
+    W, H, y = point
+    W, H = kkt.rescale(1.5 * W, H / 1.5, y)  # rebalancing the norms lowers the objective
+    assume(abs(np.linalg.norm(W) - np.linalg.norm(H)) > 0.1)
+    assert max(kkt.residual(W, H, y, kkt.best_multipliers(W, H, y))) > 1e-3
+
+
+def test_objective_at_a_kkt_point_is_the_sum_of_its_multipliers():
+    for point in (etf.collapsed(5, 2, 6), kkt.polygon(6, 3, 2), kkt.pairs_and_singles(7, 2, 5)):
+        lam = kkt.best_multipliers(*point)
+        assert max(kkt.residual(*point, lam)) < 1e-12
+        assert lam.sum() == pytest.approx(kkt.objective(*point[:2]), rel=1e-12)
+
+
+def test_example_3_1_is_a_kkt_point_and_not_a_global_optimum():
+    B, y = np.kron(np.eye(2), [[1.0, -1.0], [-1.0, 1.0]]) / np.sqrt(2), np.arange(4)
+    lam = np.kron([[0, 1], [1, 0]], np.full((2, 2), 0.5))  # eq. (8)
+    assert max(kkt.residual(B, B, y, lam)) < 1e-15
+    W, H, _ = etf.collapsed(4, 1, 4)
+    assert margin.margin(W, H, y) == pytest.approx(1, rel=1e-12)
+    assert kkt.objective(W, H) == pytest.approx(3, rel=1e-12)
+    assert kkt.objective(B, B) == pytest.approx(4, rel=1e-12)
+
+
+@many
+@given(st.integers(3, 9), st.integers(1, 4), st.integers(0, 8))
+def test_regular_polygon_is_a_kkt_point_and_optimal_only_for_three_classes(K, n, extra):
+    W, H, y = kkt.polygon(K, n, 2 + extra)
+    lam = kkt.best_multipliers(W, H, y)
+    assert max(kkt.residual(W, H, y, lam)) < 1e-11
+    assert lam.max() == pytest.approx(1 / (2 * np.sqrt(n) * (1 - np.cos(2 * np.pi / K))), rel=1e-9)
+    value = kkt.objective(W, H)
+    assert value == pytest.approx(np.sqrt(n) * K / (1 - np.cos(2 * np.pi / K)), rel=1e-12)
+    assert (value > (K - 1) * np.sqrt(n) * (1 + 1e-9)) == (K > 3)
+    assert (np.linalg.norm(kkt.signed(lam, y), 2) > 1 + 1e-9) == (K > 3)
+
+
+def test_polygon_with_an_apex_beats_the_polygon_from_dimension_3_on():
+    def value(K):
+        return K / (1 - np.cos(2 * np.pi / K))
+
+    for K in range(5, 40):
+        assert value(K - 1) + np.sqrt((K - 1) / K) < value(K)
+    for K, n, d in [(4, 1, 3), (5, 1, 3), (5, 2, 4), (6, 1, 3), (7, 1, 3)]:
+        assert best_of_search(K, n, d) < np.sqrt(n) * value(K) - 0.1
+
+
+@pytest.mark.parametrize("K", [2, 3])
+def test_kkt_points_of_up_to_three_classes_are_global_optima(K):
+    for n, d, seed in [(1, 2, 0), (2, 2, 1), (3, 4, 2), (2, 5, 3)]:
+        _, _, y = start = random_start(K, n, d, seed)
+        W, H = kkt.solve(*start)
+        assert kkt.objective(W, H) == pytest.approx((K - 1) * np.sqrt(n), rel=1e-6)
+        assert np.linalg.norm(kkt.signed(kkt.best_multipliers(W, H, y), y), 2) == pytest.approx(1, abs=1e-4)
+
+
+# ---- Theorem 3.2
+
+
+def test_signed_multipliers_square_to_the_centring_projection_for_symbolic_sizes():
+    K, n = sp.symbols("K n", positive=True)
+    mu = 1 / (K * sp.sqrt(n))
+    own, other = mu * (K - 1), -mu  # entries of S: row of the true class, the other K − 1
+    diagonal = n * own**2 + n * (K - 1) * other**2  # (S Sᵀ)_kk: n samples of class k, (K−1) n others
+    off = 2 * n * own * other + n * (K - 2) * other**2  # (S Sᵀ)_jk
+    assert sp.simplify(diagonal - (1 - 1 / K)) == 0
+    assert sp.simplify(off + 1 / K) == 0
+    assert sp.simplify(K * n * (K - 1) * mu - (K - 1) * sp.sqrt(n)) == 0  # Σλ is the optimal value
+
+
+@many
+@given(collapsible_sizes())
+def test_signed_multipliers_have_spectral_norm_one_and_the_certificate_is_positive(sizes):
+    K, n, _ = sizes
+    y, lam = ulpm.balanced_labels(K, n), etf.multipliers(K, n)
+    singular = np.linalg.svd(kkt.signed(lam, y), compute_uv=False)
+    assert np.allclose(singular, [1.0] * (K - 1) + [0.0], atol=1e-12)
+    assert np.linalg.eigvalsh(kkt.certificate(lam, y)).min() > -1e-12
+    assert np.linalg.eigvalsh(kkt.certificate(1.01 * lam, y)).min() < -5e-3  # and not a larger multiple
+
+
+@many
+@given(collapsible_sizes(), seeds)
+def test_collapsed_solution_and_its_rotations_are_kkt_points(sizes, seed):
+    K, n, d = sizes
+    W, H, y = etf.collapsed(K, n, d)
+    U, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((d, d)))
+    assert max(kkt.residual(W @ U.T, U @ H, y, etf.multipliers(K, n))) < 1e-12
+    assert np.allclose(kkt.best_multipliers(W @ U.T, U @ H, y), etf.multipliers(K, n), atol=1e-9)  # no others
+
+
+@many
+@given(separating_points(), seeds)
+def test_no_feasible_point_lies_below_the_bound_of_any_multipliers(point, seed):
+    W, H, y = point
+    lam = random_multipliers(W.shape[0], y, seed)
+    value = kkt.objective(*kkt.rescale(W, H, y))
+    K, n = W.shape[0], y.size // W.shape[0]
+    assert kkt.lower_bound(lam, y) <= value * (1 + 1e-9)
+    assert kkt.lower_bound(lam, y) <= kkt.lower_bound(etf.multipliers(K, n), y) * (1 + 1e-9)  # the best of bounds
+    assert value >= (K - 1) * np.sqrt(n) * (1 - 1e-9)
+
+
+@many
+@given(separating_points())
+def test_excess_of_a_feasible_point_is_the_identity_of_the_proof(point):
+    W, H, y = point
+    W, H = kkt.rescale(W, H, y)
+    K, n = W.shape[0], y.size // W.shape[0]
+    lam = etf.multipliers(K, n)
+    S, slack = kkt.signed(lam, y), ulpm.gaps(W @ H, y) - 1
+    E = W - S @ H.T
+    excess = (np.sum(E**2) + np.sum(H**2) - np.sum((S @ H.T) ** 2)) / 2 + np.sum(lam * slack)
+    assert kkt.objective(W, H) - (K - 1) * np.sqrt(n) == pytest.approx(excess, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize(("K", "n"), [(2, 1), (2, 3), (3, 1), (3, 2), (4, 1), (4, 2), (5, 2)])
+def test_semidefinite_program_finds_the_same_value_gram_matrix_and_multipliers(K, n):
+    value, gram, lam = oracles.semidefinite_optimum(K, n)
+    W, H, _ = etf.collapsed(K, n, K)
+    expected = np.vstack([W, H.T]) @ np.hstack([W.T, H])
+    assert value == pytest.approx((K - 1) * np.sqrt(n), rel=1e-6)  # Clarabel stops at gaps of 1e-8
+    assert np.abs(gram - expected).max() < 1e-4
+    assert np.abs(lam - etf.multipliers(K, n)).max() < 1e-4
+
+
+@pytest.mark.parametrize(("K", "n", "d"), [(2, 1, 1), (3, 1, 2), (3, 2, 4), (4, 1, 3), (4, 2, 5), (5, 1, 4)])
+def test_search_from_dimension_K_minus_1_on_finds_the_collapsed_solution(K, n, d):
+    _, _, y = start = random_start(K, n, d, 1)
+    W, H = kkt.solve(*start)
+    assert kkt.objective(W, H) == pytest.approx((K - 1) * np.sqrt(n), rel=1e-6)
+    assert np.abs(W[y].T - np.sqrt(n) * H).max() < 1e-3
+    assert np.abs(W @ W.T - np.sqrt(n) * (K - 1) / K * etf.gram(K)).max() < 1e-3
+
+
+@pytest.mark.parametrize(("K", "n", "d"), [(4, 1, 2), (4, 3, 2), (5, 1, 2), (5, 1, 3), (6, 1, 3), (6, 2, 4), (7, 1, 5)])
+def test_optimum_below_dimension_K_minus_1_is_not_collapsed(K, n, d):
+    W, H, y = random_start(K, n, d, 0)
+    W, H = kkt.solve(W, H, y)
+    assert margin.margin(W, H, y) == pytest.approx(1, rel=1e-9)
+    assert kkt.objective(W, H) > 1.05 * (K - 1) * np.sqrt(n)  # the best known ratio is 1.09 or more
+    means = ulpm.class_means(H, y, K)
+    cosines = (means.T @ means) / np.outer(np.linalg.norm(means, axis=0), np.linalg.norm(means, axis=0))
+    assert np.abs(cosines - etf.gram(K)).max() > 0.1
+    assert np.abs(H - means[:, y]).max() < 1e-4  # within-class collapse survives
+
+
+@many
+@given(separating_points())
+def test_least_feature_norm_for_given_classifiers_is_the_inverse_distance_to_the_other_hull(point):
+    import cvxpy
+
+    W, _, _ = point
+    w, others = W[0], W[1:]
+    p = cvxpy.Variable(len(others), nonneg=True)
+    cvxpy.Problem(cvxpy.Minimize(cvxpy.sum_squares(w - p @ others)), [cvxpy.sum(p) == 1]).solve(solver=cvxpy.CLARABEL)
+    step = w - p.value @ others
+    assume(np.linalg.norm(step) > 1e-2)
+    h = cvxpy.Variable(W.shape[1])
+    cvxpy.Problem(cvxpy.Minimize(cvxpy.sum_squares(h)), [(w - others) @ h >= 1]).solve(solver=cvxpy.CLARABEL)
+    assert np.linalg.norm(h.value) == pytest.approx(1 / np.linalg.norm(step), rel=1e-4)  # Clarabel's gaps are 1e-8
+
+
+@pytest.mark.parametrize(("K", "d"), [(4, 2), (5, 2), (5, 3), (6, 4)])
+def test_value_grows_with_the_root_of_the_samples_per_class_in_every_dimension(K, d):
+    assert best_of_search(K, 4, d, starts=3) == pytest.approx(2 * best_of_search(K, 1, d, starts=3), rel=1e-6)
+
+
+@many
+@given(st.floats(0, 0.5), seeds)
+def test_four_classes_in_the_plane_cannot_beat_the_square(size, seed):
+    rng = np.random.default_rng(seed)
+    W = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]]) + size * rng.uniform(-1, 1, (4, 2))
+    phi = np.linspace(0, 2 * np.pi, 721)
+    directions = np.array([np.cos(phi), np.sin(phi)])  # (2, 721)  of a feature, by brute force
+    leads = [(np.delete(w - W, k, axis=0) @ directions).min(axis=0).max() for k, w in enumerate(W)]
+    assume(min(leads) > 1e-3)
+    W = W - W.mean(axis=0)
+    value = np.sqrt(np.sum(W**2) * np.sum(np.power(leads, -2.0)))
+    assert value >= 4 * (1 - 1e-9)
+
+
+@pytest.mark.parametrize(("K", "d"), [(4, 2), (5, 3), (6, 3), (6, 4), (7, 4), (7, 5), (8, 5), (8, 6)])
+def test_pairs_and_singles_attain_their_formula_and_search_finds_nothing_better(K, d):
+    point = kkt.pairs_and_singles(K, 3, d)
+    value = K - 1 + np.sqrt(2 * (K - d) / K)
+    assert margin.margin(*point) == pytest.approx(1, rel=1e-12)
+    assert kkt.objective(*point[:2]) == pytest.approx(np.sqrt(3) * value, rel=1e-12)
+    assert max(kkt.residual(*point, kkt.best_multipliers(*point))) < 1e-12
+    assert best_of_search(K, 1, d) == pytest.approx(value, rel=1e-6)
+
+
+@pytest.mark.parametrize("K", [4, 5, 6, 7, 8])
+def test_search_in_the_plane_finds_the_regular_polygon(K):
+    assert best_of_search(K, 1, 2) == pytest.approx(K / (1 - np.cos(2 * np.pi / K)), rel=1e-6)
+
+
+# ---- refusals
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: kkt.rescale(np.eye(2), -np.eye(2), np.arange(2)), "W, H: expected a point that separates"),
+        (lambda: kkt.signed(-np.ones((2, 2)) + np.eye(2), np.arange(2)), "lam: expected no negative entry"),
+        (lambda: kkt.signed(np.ones((2, 2)), np.arange(2)), "lam: expected no negative entry, and zeros"),
+        (lambda: kkt.signed(np.array([[0, np.nan], [1, 0]]), np.arange(2)), "lam: expected finite"),
+        (lambda: kkt.lower_bound(np.zeros((2, 2)), np.arange(2)), "lam: expected multipliers other than zero"),
+        (lambda: kkt.polygon(2, 1, 2), "K: expected"),
+        (lambda: kkt.polygon(4, 1, 1), "d: expected"),
+        (lambda: kkt.pairs_and_singles(6, 1, 2), "d: expected K/2"),
+        (lambda: kkt.pairs_and_singles(6, 1, 5), "d: expected K/2"),
+    ],
+)
+def test_bad_arguments_are_refused_by_name(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
