@@ -22,7 +22,7 @@ def place(claim):
 
 
 def code(ids):
-    return "; ".join(f"`{i}`" for i in ids)
+    return "\n".join(f"- `{i}`" for i in ids)
 
 
 class Rendered(SphinxDirective):
@@ -67,9 +67,9 @@ class VerdictBox(OneClaim):
         known = f"*How it is known.* {claim.basis} Evidence: {', '.join(claim.evidence) or 'none'}"
         parts.append(f"{known}; proof: {claim.proof}; tolerance: {claim.tolerance}.")
         if claim.refutes:
-            parts.append(f"*The printed statement fails in* {code(claim.refutes)}.")
+            parts.append(f"*Tests of the printed statement*\n\n{code(claim.refutes)}")
         if claim.tests:
-            parts.append(f"*Tests.* {code(claim.tests)}.")
+            parts.append(f"*Tests of the verdict*\n\n{code(claim.tests)}")
         body = "\n\n".join(parts)
         return f":::{{admonition}} Verdict on {claim.id}\n:class: verdict verdict-{slug(claim.verdict)}\n\n{body}\n:::"
 
@@ -114,7 +114,7 @@ Consequence
 : {indent(c.consequence or "None for the paper's other statements.")}
 
 Tests
-: {code([*c.refutes, *c.tests])}
+: {indent(code([*c.refutes, *c.tests]))}
 
 ---
 """)

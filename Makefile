@@ -1,0 +1,61 @@
+# The one door. `make help` lists what there is; `make book` and `make test` do all the set-up by themselves.
+
+PYTHON ?= python3
+# PyTorch's index of CPU wheels. For a GPU: TORCH_INDEX=https://download.pytorch.org/whl/cu130; empty: the default index.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+
+# The environment: made when missing; conda users give ENV="$CONDA_PREFIX".
+ENV ?= .venv
+
+BIN := $(ENV)/bin
+READY := $(ENV)/.ncpaper-ready
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export PYTHONHASHSEED := 0
+export JUPYTER_PLATFORM_DIRS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help book outputs figures test lint bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+book: $(READY) ## execute every chapter afresh and render the book into _build/html
+	@echo "Executing the chapters and rendering the book; the result will be _build/html/index.html"
+	@rm -rf _build/notebooks
+	@$(BIN)/python book/_tools/chapters.py _build/notebooks
+	@$(BIN)/python book/_tools/book.py _build/notebooks _build
+
+outputs: $(READY) ## rewrite the committed notebooks beside the chapters, and the table of the README
+	@echo "Executing the chapters; the notebooks with their outputs go to book/*.ipynb"
+	@$(BIN)/python book/_tools/chapters.py book
+	@$(BIN)/python book/_tools/readme.py
+
+figures: $(READY) ## write every figure with its data and its manifest into figures/
+	@echo "Executing the chapters; the figures go to figures/"
+	@$(BIN)/python book/_tools/figures.py figures
+
+test: $(READY) ## run the tests and compare every notebook with its stored outputs
+	@echo "Comparing every cell of book/*.ipynb with a fresh run, then running the tests"
+	@rm -rf _build/figures && mkdir -p _build/figures
+	NCPAPER_FIGURES=$(CURDIR)/_build/figures $(BIN)/python -m pytest -q -p no:cacheprovider --nbval --nbval-sanitize-with tests/sanitize.cfg book
+	NCPAPER_FIGURES= $(BIN)/python -m pytest -q --doctest-modules --durations=5
+
+lint: $(READY) ## check the style of the code
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check ncpaper tests book/_ext book/_tools
+
+bench: $(READY) ## measure the speed, as ratios within one run
+	@echo "Measuring; the table is printed"
+	@$(BIN)/python book/_tools/bench.py
+
+clean: ## remove what was built; the environment stays
+	rm -rf _build
+
+$(READY): requirements.lock pyproject.toml
+	@echo "Setting up the environment in $(ENV) (once, a few minutes)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, set PYTHON=")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(ENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --progress-bar off \
+		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --requirement requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,52 @@
+"""Small repairs of the theme's HTML: no third-party hosts, no script twice, names that screen readers can use."""
+
+from pathlib import Path
+
+THIRD_PARTY = ("unpkg.com", "cdn.jsdelivr.net", "cdnjs.cloudflare.com")
+
+SWAPS = [
+    ('<summary aria-label="Toggle hidden content">', "<summary>"),
+    ('<span class="search-button__kbd-shortcut">', '<span class="search-button__kbd-shortcut" aria-hidden="true">'),
+    ('<i class="theme-switch ', '<i aria-hidden="true" class="theme-switch '),
+    ('pst-js-only" title="Search" aria-label="Search"', 'pst-js-only" title="Search"'),
+    ('data-mode="light" title="Light"', 'data-mode="light"'),
+    ('data-mode="dark"  title="Dark"', 'data-mode="dark"'),
+    ('data-mode="auto"  title="System Settings"', 'data-mode="auto"'),
+    ('role="doc-biblioentry"', 'role="listitem"'),
+    (
+        '<div id="pst-primary-sidebar" class="',
+        '<div id="pst-primary-sidebar" role="region" aria-label="Book contents" class="',
+    ),
+]
+
+
+def drop_scripts(app, pagename, templatename, context, doctree):
+    """Keep each script once, none of another host, none of the kernel launcher the book does not use."""
+    seen, kept = set(), []
+    for script in context.get("script_files", []):
+        body = (getattr(script, "attributes", {}) or {}).get("body") or ""
+        name = str(getattr(script, "filename", script) or "")
+        foreign = any(host in text for host in THIRD_PARTY for text in (body, name))
+        if not foreign and "sphinx-thebe" not in name and (name, body) not in seen:
+            seen.add((name, body))
+            kept.append(script)
+    context["script_files"][:] = kept
+
+
+def repair(app, exception):
+    """Apply :data:`SWAPS` to every page once the book is written."""
+    if exception or app.builder.name != "html":
+        return
+    for page in sorted(Path(app.outdir).rglob("*.html")):
+        old = page.read_text(encoding="utf8")
+        new = old
+        for before, after in SWAPS:
+            new = new.replace(before, after)
+        if new != old:
+            page.write_text(new, encoding="utf8")
+
+
+def setup(app):
+    app.connect("html-page-context", drop_scripts, priority=900)
+    app.connect("build-finished", repair)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,53 @@
+"""Write every published figure: ``python book/_tools/figures.py FOLDER``.
+
+Executes all chapters with ``NCPAPER_FIGURES`` naming a fresh folder, gathers the entries into ``manifest.json``, and
+only when every chapter has succeeded puts the files into FOLDER, removing figures that no chapter draws any more.
+"""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import chapters
+
+from ncpaper import results
+
+KINDS = ("svg", "pdf", "png", "csv")
+
+
+def gather(folder):
+    """Replace the entries ``<name>.json`` in ``folder`` by one ``manifest.json``; return the manifest."""
+    entries = [json.loads(p.read_text(encoding="utf8")) for p in sorted(folder.glob("*.json"))]
+    for entry in entries:
+        (folder / f"{entry['name']}.json").unlink()
+    manifest = {"licence": "CC BY 4.0", "author": "The ncpaper developers", "figures": entries}
+    results.write(folder / "manifest.json", json.dumps(manifest, indent=1) + "\n")
+    return manifest
+
+
+def main(target):
+    """Make the figures; return the exit status."""
+    target = Path(target)
+    with tempfile.TemporaryDirectory() as scratch:
+        fresh = Path(scratch, "figures")
+        fresh.mkdir()
+        os.environ["NCPAPER_FIGURES"] = str(fresh)
+        if status := chapters.main(Path(scratch, "notebooks")):
+            return status
+        manifest = gather(fresh)
+        target.mkdir(parents=True, exist_ok=True)
+        for old in [p for kind in KINDS for p in target.glob(f"*.{kind}") if not (fresh / p.name).exists()]:
+            old.unlink()
+        for file in sorted(fresh.iterdir()):
+            part = target / f".{file.name}.part"
+            shutil.copyfile(file, part)
+            part.replace(target / file.name)
+    print(f"{len(manifest['figures'])} figures are in {target}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

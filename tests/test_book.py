@@ -1,0 +1,110 @@
+"""The rendered book: strict build, links that lead somewhere, chapters that fail when an assertion fails."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+TOOLS = ROOT / "book" / "_tools"
+
+
+@pytest.fixture(scope="session")
+def html(tmp_path_factory):
+    """The book rendered from the stored notebooks; a warning fails the build."""
+    output = tmp_path_factory.mktemp("book")
+    command = [sys.executable, TOOLS / "book.py", ROOT / "book", output]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return output / "html"
+
+
+class Page(HTMLParser):
+    """The links, the ids and the images without alternative text of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.ids, self.unnamed, self.uncaptioned = [], set(), [], 0
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        self.ids |= {values[k] for k in ("id", "name") if values.get(k)}
+        self.links += [values[k] for k in ("href", "src") if values.get(k)]
+        if tag == "img" and not values.get("alt"):
+            self.unnamed.append(values.get("src"))
+
+
+def pages(html):
+    found = {p: Page(p.read_text(encoding="utf8")) for p in sorted(html.rglob("*.html")) if "_static" not in p.parts}
+    assert len(found) > 10
+    return found
+
+
+def test_every_internal_link_leads_to_a_page_and_an_anchor(html):
+    found, broken = pages(html), []
+    for path, page in found.items():
+        for link in page.links:
+            url = urlsplit(link)
+            if url.scheme or url.netloc or link.startswith("data:"):
+                continue
+            target = (path.parent / unquote(url.path)).resolve() if url.path else path
+            missing = url.fragment and target in found and unquote(url.fragment) not in found[target].ids
+            if not target.exists() or missing:
+                broken.append(f"{path.relative_to(html)} -> {link}")
+    assert broken == []
+
+
+def test_every_picture_has_an_alternative_text(html):
+    assert {str(p.name): page.unnamed for p, page in pages(html).items() if page.unnamed} == {}
+
+
+def test_every_figure_has_a_caption(html):
+    for path in html.glob("book/*.html"):
+        text = path.read_text(encoding="utf8")
+        assert text.count("<figure ") == text.count("<figcaption>"), path.name
+
+
+def test_no_page_loads_anything_from_another_host(html):
+    for path, page in pages(html).items():
+        loaded = re.findall(r"<(?:script|img)[^>]+src=\"(https?:[^\"]+)\"|<link[^>]+stylesheet[^>]+href=\"(https?:[^\"]+)\"", path.read_text(encoding="utf8"))
+        assert loaded == [], path.name
+
+
+@pytest.fixture
+def small_book(tmp_path):
+    """A copy of the tools beside a book of one chapter."""
+    shutil.copytree(TOOLS, tmp_path / "book" / "_tools")
+    header = (ROOT / "book" / "margin_bound.md").read_text(encoding="utf8").split("\n\n")[0]
+
+    def write(code):
+        text = f"{header}\n\n# Title\n\n```{{code-cell}} python\n{code}\n```\n"
+        (tmp_path / "book" / "small.md").write_text(text, encoding="utf8")
+        command = [sys.executable, tmp_path / "book" / "_tools" / "chapters.py", tmp_path / "out"]
+        return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NCPAPER_FIGURES": ""})
+
+    return write
+
+
+def test_a_chapter_whose_assertion_fails_stops_the_build_every_time(small_book, tmp_path):
+    for _ in range(2):
+        run = small_book("assert 1 + 1 == 3")
+        assert run.returncode == 1
+        assert "AssertionError" in run.stderr
+        assert not list((tmp_path / "out").glob("*.ipynb"))
+    assert small_book("assert 1 + 1 == 2").returncode == 0
+
+
+def test_executing_a_chapter_twice_gives_the_same_bytes(small_book, tmp_path):
+    notebook, seen = tmp_path / "out" / "small.ipynb", []
+    for _ in range(2):
+        assert small_book("from ncpaper import style\nstyle.use()\nfig, ax = style.figure('wide')").returncode == 0
+        seen.append(notebook.read_bytes())
+    assert b"<svg" in seen[0]
+    assert seen[0] == seen[1]

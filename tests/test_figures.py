@@ -1,0 +1,60 @@
+"""The published figures: complete, as the manifest says, and drawn from the data of a fresh run."""
+
+import csv
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from ncpaper import claims, results
+
+ROOT = Path(__file__).resolve().parents[1]
+FIGURES = ROOT / "figures"
+FRESH = ROOT / "_build" / "figures"
+MANIFEST = json.loads((FIGURES / "manifest.json").read_text(encoding="utf8"))
+ENTRIES = {e["name"]: e for e in MANIFEST["figures"]}
+SUFFIXES = (".svg", ".pdf", ".png", ".csv")
+
+
+def test_the_folder_holds_what_the_manifest_names_and_nothing_else():
+    named = {f"{name}{suffix}" for name in ENTRIES for suffix in SUFFIXES}
+    assert {p.name for p in FIGURES.iterdir() if p.is_file()} - {"manifest.json"} == named
+
+
+@pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
+def test_every_file_has_the_hash_of_the_manifest(entry):
+    assert {f: results.sha256(FIGURES / f) for f in entry["sha256"]} == entry["sha256"]
+
+
+@pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
+def test_every_figure_names_its_chapter_its_claims_and_its_command(entry):
+    assert (ROOT / "book" / f"{entry['chapter']}.md").exists()
+    assert entry["title"]
+    assert entry["command"] == "make figures"
+    assert entry["claims"]
+    assert set(entry["claims"]) <= set(claims.read())
+
+
+def rows(path):
+    with path.open(encoding="utf8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def close(x, y):
+    """Equal as text, or as numbers to 1e-5 of their size: what another processor may change after 10⁵ steps."""
+    try:
+        return x == y or abs(float(x) - float(y)) <= 1e-5 * abs(float(x)) + 1e-9
+    except ValueError:
+        return False
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_the_data_of_a_figure_come_out_again(name):
+    if not (FRESH / f"{name}.csv").exists():
+        assert "CI" not in os.environ, "the comparison of the notebooks has not left its data"
+        pytest.skip("needs the data of a fresh run of the chapters, which `make test` makes first")
+    old, new = rows(FIGURES / f"{name}.csv"), rows(FRESH / f"{name}.csv")
+    assert old[0] == new[0]
+    assert len(old) == len(new)
+    assert [r for r, s in zip(old, new, strict=True) if not all(map(close, r, s))] == []

@@ -1,0 +1,79 @@
+"""The structure of the package: who may import whom, how long a body may be, what every public name tells."""
+
+import ast
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LAYERS = [
+    ["validate", "flow", "results"],
+    ["style", "ulpm", "etf", "symbolic", "compiled"],
+    ["margin", "metrics", "conservation", "collapse"],
+    ["kkt", "landscape"],
+    ["alignment", "frame"],
+    ["claims"],
+]
+LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}
+MODULES = sorted(p for p in (ROOT / "ncpaper").glob("*.py") if p.stem != "__init__")
+
+
+def imports(tree):
+    """The modules of the package that a syntax tree imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "ncpaper":
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ncpaper."):
+            yield node.module.split(".")[1]
+        elif isinstance(node, ast.Import):
+            yield from (a.name.split(".")[1] for a in node.names if a.name.startswith("ncpaper."))
+
+
+def functions():
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+            if isinstance(node, ast.FunctionDef):
+                yield path.stem, node
+
+
+def statements(function):
+    """How many statements a function holds, without its docstring."""
+    inside = [n for n in ast.walk(function) if isinstance(n, ast.stmt) and n is not function]
+    return len(inside) - (ast.get_docstring(function) is not None)
+
+
+def test_every_module_has_a_layer():
+    assert {p.stem for p in MODULES} == set(LAYER)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
+def test_imports_point_downwards(path):
+    names = list(LAYER)
+    used = set(imports(ast.parse(path.read_text(encoding="utf8"))))
+    upward = {m for m in used if names.index(m) >= names.index(path.stem)}
+    assert not upward
+
+
+def test_flow_imports_nothing_from_the_package():
+    assert not list(imports(ast.parse((ROOT / "ncpaper" / "flow.py").read_text(encoding="utf8"))))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
+def test_the_package_itself_does_not_need_torch(path):
+    tree = ast.parse(path.read_text(encoding="utf8"))
+    found = {a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    found |= {(n.module or "").split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    assert "torch" not in found
+
+
+def test_bodies_are_formulas():
+    sizes = {f"{module}.{node.name}": statements(node) for module, node in functions()}
+    assert median(sizes.values()) <= 6
+    assert {name: size for name, size in sizes.items() if size > 25} == {}
+
+
+def test_public_functions_say_where_they_come_from_or_what_they_raise():
+    silent = [f"{m}.{f.name}" for m, f in functions() if not f.name.startswith("_") and not ast.get_docstring(f)]
+    nested = {f"{m}.{inner.name}" for m, f in functions() for inner in ast.walk(f) if inner is not f and isinstance(inner, ast.FunctionDef)}
+    assert sorted(set(silent) - nested) == []

@@ -1,0 +1,111 @@
+"""The ledger is complete, its tests exist, and the pages rendered from it are true."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ncpaper import claims
+
+ROOT = Path(__file__).resolve().parents[1]
+LEDGER = claims.read()
+JUDGED = [c for c in LEDGER.values() if c.verdict != "not tested"]
+
+#: Every statement to be judged: the ids, in the order of the paper.
+IDS = """
+abstract-landscape lpm-optimum bias-absorbed def-2.1-etf nc1 nc2 nc3 nc4 notation-N-n eq-4-loss gradient-flow
+def-3.1-margin lemma-3.1-bound lemma-3.1-equality theorem-3.1 thm-3.1-norms max-margin-sentence remark-3.1-feasible
+remark-3.1-value remark-3.1-set kkt-not-sufficient kkt-not-necessary theorem-3.2-kkt theorem-3.2-collapse
+lemma-3.2-beta lemma-3.2-epsilon lemma-3.2-delta lemma-3.3 separation-rays ex-3.1-classifies ex-3.1-multiplier
+ex-3.1-gradient ex-3.1-alignment ex-3.1-norms ex-3.1-descent ex-3.1-saddle ex-3.1-noise remark-3.3-sgd theorem-3.3
+remark-3.2 def-3.2-tangent theorem-3.4-13 theorem-3.4-14 theorem-3.4-implies remark-3.3-hessian fig-2-settings
+fig-2-definitions fig-2-rates-wording fig-2a fig-2b fig-2c fig-2d fig-2-axes fig-3a fig-3b fig-3c fig-3d fig-1
+table-1-row sec-5.2-weight-decay sec-5.2-growing-features sec-5.3-slow sec-5.3-schedule only-along-nc
+""".split()
+
+
+def defined_tests():
+    """The tests that exist, as pytest ids without parameters."""
+    for path in sorted((ROOT / "tests").glob("test_*.py")):
+        for node in ast.parse(path.read_text(encoding="utf8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                yield f"tests/{path.name}::{node.name}"
+
+
+TESTS = set(defined_tests())
+
+
+def test_every_statement_of_the_paper_is_in_the_ledger_once():
+    assert sorted(LEDGER) == sorted(IDS)
+
+
+def test_only_figure_3_is_left_untested():
+    assert sorted(i for i, c in LEDGER.items() if c.verdict == "not tested") == ["fig-3a", "fig-3b", "fig-3c", "fig-3d"]
+
+
+@pytest.mark.parametrize("claim", LEDGER.values(), ids=lambda c: c.id)
+def test_every_text_of_a_claim_is_written(claim):
+    for text in (claim.printed, claim.statement, claim.consequence, claim.basis, claim.tolerance):
+        assert text
+        assert "TODO" not in text
+
+
+@pytest.mark.parametrize("claim", LEDGER.values(), ids=lambda c: c.id)
+def test_every_claim_has_its_box_once_and_in_its_chapter(claim):
+    text = (ROOT / "book" / f"{claim.chapter}.md").read_text(encoding="utf8")
+    assert len(re.findall(rf"^```{{claim}} {re.escape(claim.id)}\s*$", text, re.M)) == 1
+    pages = [p.read_text(encoding="utf8") for p in (ROOT / "book").glob("*.md")]
+    assert sum(len(re.findall(rf"{{claim}} {re.escape(claim.id)}\s*$", page, re.M)) for page in pages) == 1
+
+
+@pytest.mark.parametrize("claim", JUDGED, ids=lambda c: c.id)
+def test_every_judged_claim_shows_its_verdict_after_an_assertion(claim):
+    text = (ROOT / "book" / f"{claim.chapter}.md").read_text(encoding="utf8")
+    before, found, _ = text.partition(f"{{verdict}} {claim.id}\n")
+    assert found
+    assert "assert " in before.split("## Verdict")[-1] or "assert " in before
+
+
+@pytest.mark.parametrize("claim", JUDGED, ids=lambda c: c.id)
+def test_every_verdict_names_tests_that_exist(claim):
+    assert claim.tests
+    assert claim.evidence
+    assert set(claim.tests) | set(claim.refutes) <= TESTS
+
+
+@pytest.mark.parametrize("claim", [c for c in JUDGED if c.verdict in ("corrected", "refuted")], ids=lambda c: c.id)
+def test_a_correction_names_a_test_in_which_the_printed_statement_fails(claim):
+    assert claim.refutes
+
+
+def test_a_claim_with_an_unknown_verdict_is_refused(tmp_path):
+    entry = {name: "x" for name in claims.Claim.__dataclass_fields__} | {"evidence": [], "proof": "none"}
+    path = tmp_path / "claims.yml"
+    path.write_text(yaml.safe_dump([entry | {"verdict": "true"}]), encoding="utf8")
+    with pytest.raises(ValueError, match="x: verdict: expected one of holds"):
+        claims.read(path)
+
+
+def test_a_claim_with_a_missing_field_is_refused(tmp_path):
+    path = tmp_path / "claims.yml"
+    path.write_text("- id: x\n", encoding="utf8")
+    with pytest.raises(ValueError, match="x: expected the fields"):
+        claims.read(path)
+
+
+def test_an_id_that_comes_twice_is_refused(tmp_path):
+    entry = {name: "x" for name in claims.Claim.__dataclass_fields__}
+    entry |= {"evidence": [], "proof": "none", "verdict": "holds"}
+    path = tmp_path / "claims.yml"
+    path.write_text(yaml.safe_dump([entry, entry]), encoding="utf8")
+    with pytest.raises(ValueError, match="x: the id comes twice"):
+        claims.read(path)
+
+
+def test_the_table_of_the_readme_is_rendered_from_the_ledger():
+    command = [sys.executable, ROOT / "book" / "_tools" / "readme.py", "--check"]
+    assert subprocess.run(command).returncode == 0, "run: make outputs"
