@@ -68,3 +68,34 @@ def semidefinite_optimum(K, n):
     for (j, m), constraint in zip(pairs, constraints, strict=True):
         lam[j, m] = float(np.squeeze(constraint.dual_value))
     return problem.value, gram.value, lam
+
+
+def torch_log_loss(W, H, y):
+    """F = −log(eᴸ − 1) for torch tensors, L the loss of (4)."""
+    return -torch.log(torch.expm1(torch_loss(W, H, y)))
+
+
+def autograd_log_loss_derivatives(W, H, y):
+    """Value, gradient and Hessian of F = −log(eᴸ − 1) in the stacked coordinates (W, H), by autograd."""
+    split = W.size
+    theta = torch.tensor(np.concatenate([W.ravel(), H.ravel()]), requires_grad=True)
+
+    def F(x):
+        return torch_log_loss(x[:split].reshape(W.shape), x[split:].reshape(H.shape), y)
+
+    value = F(theta)
+    (slope,) = torch.autograd.grad(value, theta)
+    return value.item(), slope.numpy(), torch.autograd.functional.hessian(F, theta.detach()).numpy()
+
+
+def lagrangian_by_loops(W, H, y, lam):
+    """Stationarity residual of (5) and the list of complementarity products λ(g − 1), constraint by constraint."""
+    left_W, left_H, products = W.copy(), H.copy(), []
+    for m in range(H.shape[1]):
+        for j in range(W.shape[0]):
+            if j != y[m]:
+                left_W[y[m]] -= lam[j, m] * H[:, m]
+                left_W[j] += lam[j, m] * H[:, m]
+                left_H[:, m] -= lam[j, m] * (W[y[m]] - W[j])
+                products.append(lam[j, m] * ((W[y[m]] - W[j]) @ H[:, m] - 1))
+    return np.sqrt(np.sum(left_W**2) + np.sum(left_H**2)), np.array(products)
