@@ -205,7 +205,7 @@ def search(K, n, d, starts, seed=0):
     Source: the search of the chapter on Theorem 3.2; nothing in it knows the simplex ETF.
 
     >>> W, H, y, values = search(3, 1, 2, starts=2)
-    >>> round(values.min(), 6)
+    >>> round(float(values.min()), 6)
     2.0
     """
     y, d = ulpm.balanced_labels(K, n), validate.integer("d", d, 1)
