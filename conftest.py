@@ -30,9 +30,17 @@ class Tolerant(str):
 
 def near(x, y, svg):
     """Whether two numbers, as printed, are equal within the room that :class:`Tolerant` states."""
-    digits = min(len(x.split(".")[1].split("e")[0]), 6) if not svg else 0
-    unit = 0.05 if svg else 1.01 * 10**-digits * 10 ** int((x.split("e") + ["0"])[1])
-    return abs(float(x) - float(y)) <= max(unit, 1e-5 * abs(float(x)))
+    return abs(float(x) - float(y)) <= max(0.05 if svg else last_digit(x), 1e-5 * abs(float(x)))
+
+
+def last_digit(x):
+    """One unit of the last printed digit of a decimal, at most its sixth, and a hundredth more for rounding.
+
+    >>> round(last_digit("0.25"), 4), round(last_digit("1.50e-03"), 7)
+    (0.0101, 1.01e-05)
+    """
+    mantissa, _, exponent = x.partition("e")
+    return 1.01 * 10.0 ** (int(exponent or 0) - min(len(mantissa.split(".")[1]), 6))
 
 
 def pytest_configure(config):

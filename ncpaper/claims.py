@@ -51,7 +51,9 @@ class Claim:
         """Raise ``ValueError`` naming the claim and the field where a field has no allowed value."""
         for name, allowed in (("verdict", VERDICTS), ("proof", PROOFS)):
             if getattr(self, name) not in allowed:
-                raise ValueError(f"{self.id}: {name}: expected one of {', '.join(allowed)}, got {getattr(self, name)!r}")
+                raise ValueError(
+                    f"{self.id}: {name}: expected one of {', '.join(allowed)}, got {getattr(self, name)!r}"
+                )
         if unknown := set(self.evidence) - set(EVIDENCE):
             raise ValueError(f"{self.id}: evidence: expected {', '.join(EVIDENCE)}, got {', '.join(sorted(unknown))}")
 

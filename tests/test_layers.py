@@ -8,10 +8,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
-    ["validate", "flow", "results"],
+    ["validate", "flow", "results", "fashion", "vgg"],
     ["style", "ulpm", "etf", "symbolic", "compiled"],
     ["margin", "metrics", "conservation", "collapse"],
-    ["kkt", "landscape"],
+    ["kkt", "landscape", "train"],
     ["alignment", "frame"],
     ["claims"],
 ]
@@ -59,8 +59,8 @@ def test_flow_imports_nothing_from_the_package():
     assert not list(imports(ast.parse((ROOT / "ncpaper" / "flow.py").read_text(encoding="utf8"))))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
-def test_the_package_itself_does_not_need_torch(path):
+@pytest.mark.parametrize("path", [p for p in MODULES if p.stem not in ("vgg", "train")], ids=lambda p: p.stem)
+def test_the_theory_does_not_need_torch(path):
     tree = ast.parse(path.read_text(encoding="utf8"))
     found = {a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
     found |= {(n.module or "").split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
@@ -73,7 +73,9 @@ def test_bodies_are_formulas():
     assert {name: size for name, size in sizes.items() if size > 25} == {}
 
 
-def test_public_functions_say_where_they_come_from_or_what_they_raise():
+def test_every_public_function_has_a_docstring():
     silent = [f"{m}.{f.name}" for m, f in functions() if not f.name.startswith("_") and not ast.get_docstring(f)]
-    nested = {f"{m}.{inner.name}" for m, f in functions() for inner in ast.walk(f) if inner is not f and isinstance(inner, ast.FunctionDef)}
+    nested = {
+        f"{m}.{g.name}" for m, f in functions() for g in ast.walk(f) if g is not f and isinstance(g, ast.FunctionDef)
+    }
     assert sorted(set(silent) - nested) == []

@@ -83,7 +83,7 @@ def test_a_correction_names_a_test_in_which_the_printed_statement_fails(claim):
 
 
 def test_a_claim_with_an_unknown_verdict_is_refused(tmp_path):
-    entry = {name: "x" for name in claims.Claim.__dataclass_fields__} | {"evidence": [], "proof": "none"}
+    entry = dict.fromkeys(claims.Claim.__dataclass_fields__, "x") | {"evidence": [], "proof": "none"}
     path = tmp_path / "claims.yml"
     path.write_text(yaml.safe_dump([entry | {"verdict": "true"}]), encoding="utf8")
     with pytest.raises(ValueError, match="x: verdict: expected one of holds"):
@@ -98,7 +98,7 @@ def test_a_claim_with_a_missing_field_is_refused(tmp_path):
 
 
 def test_an_id_that_comes_twice_is_refused(tmp_path):
-    entry = {name: "x" for name in claims.Claim.__dataclass_fields__}
+    entry = dict.fromkeys(claims.Claim.__dataclass_fields__, "x")
     entry |= {"evidence": [], "proof": "none", "verdict": "holds"}
     path = tmp_path / "claims.yml"
     path.write_text(yaml.safe_dump([entry, entry]), encoding="utf8")

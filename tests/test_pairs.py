@@ -1,5 +1,6 @@
 """The stored notebook of each chapter holds the same cells as its text, all run, in order."""
 
+import itertools
 import re
 import statistics
 import sys
@@ -62,7 +63,7 @@ def test_the_cells_of_a_chapter_are_short_and_have_prose_between_them(text):
     assert max(lengths) <= 25
     assert statistics.median(lengths) <= 8
     kinds = [c.cell_type for c in cells]
-    assert ("code", "code") not in set(zip(kinds, kinds[1:], strict=False))
+    assert ("code", "code") not in set(itertools.pairwise(kinds))
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda p: p.stem)

@@ -18,7 +18,9 @@ def slug(verdict):
 
 
 def place(claim):
-    return claim.where + (f", line{'s' * ('-' in claim.lines or ',' in claim.lines)} {claim.lines}" if claim.lines else "")
+    return claim.where + (
+        f", line{'s' * ('-' in claim.lines or ',' in claim.lines)} {claim.lines}" if claim.lines else ""
+    )
 
 
 def code(ids):
@@ -78,7 +80,13 @@ class ClaimsTable(Rendered):
     """Every claim, with its place, its verdict and a link to its box."""
 
     def text(self, ledger):
-        rows = [":::{list-table}", ":header-rows: 1", ":widths: 30 25 25 20", "", "* - claim\n  - where\n  - verdict\n  - proof"]
+        rows = [
+            ":::{list-table}",
+            ":header-rows: 1",
+            ":widths: 30 25 25 20",
+            "",
+            "* - claim\n  - where\n  - verdict\n  - proof",
+        ]
         for c in ledger.values():
             rows.append(f"* - {{ref}}`{c.id} <{c.anchor}>`\n  - {place(c)}\n  - {{badge}}`{c.id}`\n  - {c.proof}")
         return "\n".join([*rows, ":::"])
