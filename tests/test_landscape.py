@@ -1,0 +1,452 @@
+"""Theorems 3.3 and 3.4: the loss on a sphere."""
+
+import operator
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ncpaper import etf, flow, landscape, margin, ulpm
+from tests import oracles
+from tests.strategies import collapsible_sizes, points
+
+some = settings(deadline=None, max_examples=25)
+few = settings(deadline=None, max_examples=10)
+seeds = st.integers(0, 2**31)
+radii = st.floats(0.5, 5.0)
+SQUARE_AND_CENTRE = np.array([[1.0, 0.0, -1.0, 0.0, 0.0], [0.0, 1.0, 0.0, -1.0, 0.0]])
+PENTAGON = np.array([np.cos(2 * np.pi * np.arange(5) / 5), np.sin(2 * np.pi * np.arange(5) / 5)])
+
+
+def norm(W, H):
+    return np.sqrt(ulpm.squared_norm(W, H))
+
+
+def inner(a, b):
+    return np.vdot(a[0], b[0]) + np.vdot(a[1], b[1])
+
+
+def rayleigh(point, direction):
+    return inner(direction, landscape.hessian_vector(*point, *direction)) / ulpm.squared_norm(*direction)
+
+
+def spectral(point):
+    return np.linalg.norm(ulpm.residual(*point), 2)
+
+
+def random_direction(W, H, seed):
+    rng = np.random.default_rng([seed, 1])  # not the stream of the point itself
+    return landscape.project(W, H, rng.standard_normal(W.shape), rng.standard_normal(H.shape))
+
+
+def flat_point(K, n, d, seed):
+    """A random critical point of L itself: equal classifiers, equal class means."""
+    rng = np.random.default_rng(seed)
+    y, H = ulpm.balanced_labels(K, n), rng.standard_normal((d, K * n))
+    H += rng.standard_normal((d, 1)) - ulpm.class_means(H, y, K)[:, y]
+    return np.outer(np.ones(K), rng.standard_normal(d)), H, y
+
+
+@st.composite
+def saddles(draw):
+    """Critical points with λ > 0 other than the minimum, in a dimension d ≥ K − 1 where the theorem speaks."""
+    groups, size = draw(st.sampled_from([(2, 2), (2, 3), (3, 2)]))
+    n = draw(st.integers(1, 2))
+    d = groups * size - 1 + draw(st.integers(0, 2))
+    build = draw(st.sampled_from([landscape.merged_classes, landscape.orthogonal_groups]))
+    return landscape.self_dual(build(groups, size, d), n, draw(radii))
+
+
+# Definition 3.2
+
+
+@some
+@given(points(), seeds)
+def test_directions_orthogonal_to_the_point_are_the_velocities_on_the_sphere(point, seed):
+    W, H, _ = point
+    v = random_direction(W, H, seed)
+    step, rho = 1e-5, norm(W, H)
+    there, back = (landscape.great_circle(W, H, *v, s) for s in (step, -step))
+    assert norm(*there) == pytest.approx(rho, rel=1e-12)
+    velocity = [(a - b) / (2 * step) * norm(*v) / rho for a, b in zip(there, back, strict=True)]
+    for a, b in zip(velocity, v, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-8 * norm(*v))  # central differences err by step²/6
+    assert inner((W, H), v) == pytest.approx(0, abs=1e-10 * rho * norm(*v))
+
+
+def test_at_the_origin_every_direction_is_orthogonal_and_there_is_no_sphere():
+    W, H = np.zeros((3, 2)), np.zeros((2, 3))
+    assert inner((W, H), (np.ones((3, 2)), np.ones((2, 3)))) == 0  # (12) is the whole space there
+    with pytest.raises(ValueError, match="W, H: expected a point other than the origin"):
+        landscape.project(W, H, W, H)
+
+
+@some
+@given(points(scale=(0.2, 1.5)), seeds)
+def test_gradient_and_hessian_on_the_sphere_are_the_derivatives_along_great_circles(point, seed):
+    W, H, y = point
+    v = random_direction(W, H, seed)
+    unit = [a * norm(W, H) / norm(*v) for a in v]
+    (tW, tH), (tA, tB) = ([torch.as_tensor(a) for a in pair] for pair in ((W, H), unit))
+    phi = torch.tensor(0.0, dtype=torch.float64, requires_grad=True)
+    value = oracles.torch_loss(tW * torch.cos(phi) + tA * torch.sin(phi), tH * torch.cos(phi) + tB * torch.sin(phi), y)
+    (first,) = torch.autograd.grad(value, phi, create_graph=True)
+    (second,) = torch.autograd.grad(first, phi)
+    size = 1 + float(ulpm.loss(W, H, y)) + norm(W, H) ** 4  # the derivatives are sums of terms of this order
+    assert inner(unit, landscape.gradient(*point)) == pytest.approx(first.item(), abs=1e-10 * size)
+    assert inner(unit, landscape.hessian_vector(*point, *unit)) == pytest.approx(second.item(), abs=1e-10 * size)
+
+
+@few
+@given(points(K=(2, 4), n=(1, 2), d=(1, 3)), seeds)
+def test_spectrum_is_that_of_the_hessian_restricted_to_the_tangent_space(point, seed):
+    W, H, _ = point
+    values = landscape.spectrum(*point)
+    assert values.size == W.size + H.size - 1
+    assert values[0] - 1e-9 <= rayleigh(point, random_direction(W, H, seed)) <= values[-1] + 1e-9
+    diagonal = np.trace(landscape.flat_hessian(*point))
+    assert values.sum() == pytest.approx(diagonal, abs=1e-9 * (1 + np.abs(values).sum()))
+
+
+# Theorem 3.3 and Remark 3.2
+
+
+@some
+@given(points())
+def test_no_point_lies_below_the_closed_form_minimum_of_its_sphere(point):
+    W, H, y = point
+    assert ulpm.loss(*point) > landscape.minimum(W.shape[0], y.size // W.shape[0], norm(W, H)) * (1 - 1e-12)
+
+
+@some
+@given(collapsible_sizes(), radii, seeds)
+def test_every_collapsed_point_of_equal_norms_attains_the_minimum(sizes, radius, seed):
+    W, H, y = landscape.minimiser(*sizes, radius)
+    U, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((sizes[2], sizes[2])))
+    assert norm(W, H) == pytest.approx(radius, rel=1e-12)
+    assert ulpm.loss(W @ U.T, U @ H, y) == pytest.approx(landscape.minimum(*sizes[:2], radius), rel=1e-10)
+
+
+@pytest.mark.parametrize("sizes", [(2, 2, 1), (3, 2, 2), (4, 1, 3), (4, 1, 5), (5, 1, 4)])
+@pytest.mark.parametrize("radius", [1.5, 4.0])
+def test_descent_on_the_sphere_ends_at_the_collapsed_minimum_for_d_at_least_K_minus_1(sizes, radius):
+    K, n, d = sizes
+    rng, y = np.random.default_rng(7), ulpm.balanced_labels(K, n)
+    start = landscape.scale_to(rng.standard_normal((K, d)), rng.standard_normal((d, K * n)), radius)
+    W, H = landscape.descend(*start, y)
+    assert ulpm.loss(W, H, y) == pytest.approx(landscape.minimum(K, n, radius), rel=1e-9)
+    M = ulpm.class_means(H, y, K)
+    near = 1e-3 * radius  # the loss is quadratic at its minimum: 1e-9 there is about 1e-4 here
+    np.testing.assert_allclose(W, np.sqrt(n) * M.T, atol=near)
+    np.testing.assert_allclose(H, M[:, y], atol=near)
+    np.testing.assert_allclose(M.T @ M, etf.gram(K) * np.trace(M.T @ M) / K, atol=near)
+
+
+@pytest.mark.parametrize("sizes", [(3, 1, 1), (4, 1, 2), (5, 1, 2), (5, 1, 3)])
+def test_closed_form_minimum_is_out_of_reach_below_dimension_K_minus_1(sizes):
+    K, n, d = sizes
+    rng, y = np.random.default_rng(3), ulpm.balanced_labels(K, n)
+    ends = [
+        landscape.descend(*landscape.scale_to(rng.standard_normal((K, d)), rng.standard_normal((d, K * n)), 3.0), y)
+        for _ in range(3)
+    ]
+    assert min(ulpm.loss(*end, y) for end in ends) > 1.01 * landscape.minimum(K, n, 3.0)  # nearest: about 1.025
+
+
+@some
+@given(collapsible_sizes(), st.floats(0.1, 10), st.floats(0.1, 10), st.sampled_from([1, -1]))
+def test_collapsed_point_is_optimal_on_its_sphere_only_with_equal_norms(sizes, alpha, beta, sign):
+    W, H, y = etf.collapsed(*sizes)
+    W, H = sign * alpha * W, sign * beta * H
+    excess = ulpm.loss(W, H, y) - landscape.minimum(*sizes[:2], norm(W, H))
+    assert excess >= -1e-12 * sizes[0] * sizes[1]
+    if abs(np.log(alpha / beta)) > 0.1:
+        q, least = alpha * beta, (alpha**2 + beta**2) / 2  # the margin there, and at the minimum
+        assert excess > 0.9 * sizes[0] * sizes[1] * (least - q) * (sizes[0] - 1) / (np.exp(least) + sizes[0] - 1)
+
+
+@some
+@given(collapsible_sizes(), st.floats(0.1, 10), st.floats(0.1, 10))
+def test_opposite_signs_turn_a_collapsed_point_into_one_that_misclassifies_everything(sizes, alpha, beta):
+    W, H, y = etf.collapsed(*sizes)
+    assert margin.sample_margins(alpha * W, beta * H, y).min() > 0  # NC4 with argmax
+    assert margin.sample_margins(-alpha * W, -beta * H, y).min() > 0
+    assert margin.sample_margins(-alpha * W, beta * H, y).max() < 0
+    assert margin.sample_margins(alpha * W, -beta * H, y).max() < 0
+    assert (np.argmin(-alpha * W @ H, axis=0) == y).all()  # NC4 as printed would hold for exactly one of the two signs
+    assert not (np.argmin(alpha * W @ H, axis=0) == y).any()
+
+
+def test_a_zero_factor_destroys_collapse():
+    W, H, y = etf.collapsed(4, 2, 3)
+    assert not (0 * W @ H).any()  # every score ties
+    assert not ulpm.class_means(0 * H, y, 4).any()  # no angles between the class means
+
+
+# Theorem 3.4: what was meant
+
+
+@some
+@given(st.integers(2, 5), st.integers(1, 3), st.integers(1, 4), seeds)
+def test_points_with_zero_gradient_have_the_hessian_spectrum_in_closed_form(K, n, d, seed):
+    W, H, y = flat_point(K, n, d, seed)
+    assert max(np.abs(part).max() for part in ulpm.gradient(W, H, y)) < 1e-12
+    b = np.linalg.eigvalsh(H @ H.T) / K  # (d,)
+    roots = np.sqrt(b**2 + 4 * n)
+    zeros = np.zeros(W.size + H.size - 1 - 2 * d * (K - 1))
+    expected = np.sort(np.concatenate([np.repeat([(b - roots) / 2, (b + roots) / 2], K - 1), zeros], axis=None))
+    np.testing.assert_allclose(landscape.spectrum(W, H, y), expected, atol=1e-10 * (1 + b.max()))
+    assert landscape.saddle_direction(W, H, y)[0] == pytest.approx(expected[0], rel=1e-8)
+
+
+@some
+@given(saddles())
+def test_negative_multiplier_gives_curvature_of_twice_the_multiplier(point):
+    W, H, y = point
+    turned = (-W, H, y)
+    lam = landscape.multiplier(*turned)
+    assert norm(*landscape.gradient(*turned)) < 1e-10 * spectral(turned) * norm(W, H)
+    assert lam < 0
+    assert rayleigh(turned, (W, H)) == pytest.approx(2 * lam, rel=1e-9)
+    assert landscape.saddle_direction(*turned)[0] <= 2 * lam * (1 - 1e-9)
+
+
+@some
+@given(saddles())
+def test_critical_points_other_than_the_minimum_have_curvature_at_most_lambda_minus_sigma(point):
+    lam, sigma = landscape.multiplier(*point), spectral(point)
+    assert norm(*landscape.gradient(*point)) < 1e-10 * sigma * norm(*point[:2])
+    assert 0 < lam < sigma
+    curvature, dW, dH = landscape.saddle_direction(*point)
+    assert landscape.spectrum(*point)[0] <= curvature + 1e-9 <= lam - sigma + 2e-9
+    assert curvature < 0
+    assert rayleigh(point, (dW, dH)) == pytest.approx(curvature, rel=1e-9)
+
+
+@some
+@given(saddles())
+def test_index_is_at_least_kernel_dimension_times_number_of_large_singular_values(point):
+    W, _, _ = point
+    kernel = W.shape[1] - np.linalg.matrix_rank(W, tol=1e-9)
+    large = (np.linalg.svd(ulpm.residual(*point), compute_uv=False) > landscape.multiplier(*point) + 1e-9).sum()
+    assert kernel * large >= 1
+    assert (landscape.spectrum(*point) < -1e-9).sum() >= kernel * large
+
+
+@pytest.mark.parametrize(
+    ("K", "n", "d", "rank"), [(4, 1, 3, 1), (4, 1, 4, 2), (5, 1, 4, 3), (4, 2, 3, 2), (3, 2, 2, 1)]
+)
+def test_minima_within_a_subspace_are_strict_saddles_of_the_whole_sphere(K, n, d, rank):
+    rng, y = np.random.default_rng(rank), ulpm.balanced_labels(K, n)
+    W, H = landscape.scale_to(rng.standard_normal((K, rank)), rng.standard_normal((rank, K * n)), 3.0)
+    W, H = landscape.descend(W, H, y)
+    point = np.pad(W, ((0, 0), (0, d - rank))), np.pad(H, ((0, d - rank), (0, 0))), y
+    assert landscape.spectrum(W, H, y)[0] > -1e-8  # a minimum in its subspace
+    assert norm(*landscape.gradient(*point)) < 1e-8
+    lam, sigma = landscape.multiplier(*point), spectral(point)
+    assert 0 < lam < sigma
+    assert landscape.spectrum(*point)[0] <= lam - sigma + 1e-7
+
+
+@some
+@given(collapsible_sizes(K=(2, 5), n=(1, 3)), radii)
+def test_at_the_minimum_the_residual_has_spectral_norm_lambda_in_closed_form(sizes, radius):
+    K, n, d = sizes
+    point = landscape.minimiser(K, n, d, radius)
+    lam = K * np.sqrt(n) / (np.exp(radius**2 / (2 * (K - 1) * np.sqrt(n))) + K - 1)
+    assert landscape.multiplier(*point) == pytest.approx(lam, rel=1e-10)
+    assert np.linalg.svd(ulpm.residual(*point), compute_uv=False)[: K - 1] == pytest.approx([lam] * (K - 1), rel=1e-10)
+
+
+@few
+@given(collapsible_sizes(K=(2, 4), n=(1, 3), extra=(0, 2)), radii)
+def test_hessian_at_the_minimum_vanishes_exactly_on_the_rotations(sizes, radius):
+    K, n, d = sizes
+    values = landscape.spectrum(*landscape.minimiser(K, n, d, radius))
+    rotations = (K - 1) * (K - 2) // 2 + (K - 1) * (d - K + 1)
+    assert np.abs(values[:rotations]).max(initial=0) < 1e-10
+    assert values[rotations] > 1e-6  # the least non-zero eigenvalue of these sizes and radii is above 1e-4
+
+
+@some
+@given(points(scale=(0.2, 1.0)))
+def test_away_from_critical_points_the_gradient_on_the_sphere_already_descends(point):
+    W, H, y = point
+    g = landscape.gradient(*point)
+    lower = landscape.great_circle(W, H, -g[0], -g[1], 1e-4)
+    assert norm(*lower) == pytest.approx(norm(W, H), rel=1e-12)
+    assert ulpm.loss(*lower, y) < ulpm.loss(*point)
+
+
+@some
+@given(saddles())
+def test_at_saddles_the_sphere_holds_strictly_lower_points_arbitrarily_near(point):
+    W, H, y = point
+    _, dW, dH = landscape.saddle_direction(*point)
+    losses = [ulpm.loss(*landscape.great_circle(W, H, dW, dH, angle), y) for angle in (1e-1, 1e-2, 1e-3)]
+    assert losses[0] < losses[1] < losses[2] < ulpm.loss(*point)
+
+
+# Theorem 3.4: what is printed
+
+
+def inequality_13(point, direction, below):
+    W, H, y = point
+    moved = (ulpm.loss(W + delta * direction[0], H + delta * direction[1], y) for delta in (1e-1, 1e-2, 1e-3))
+    tangent = abs(inner((W, H), direction)) <= 1e-12 * norm(W, H) * norm(*direction)
+    return tangent and all(below(value, ulpm.loss(*point)) for value in moved)
+
+
+def inequality_14(point, other, below):
+    W, H, y = point
+    near = norm(other[0] - W, other[1] - H) <= 1e-1 * norm(W, H)
+    same = abs(norm(*other) - norm(W, H)) <= 1e-12 * norm(W, H)
+    return near and same and bool(below(ulpm.loss(*other, y), ulpm.loss(*point)))
+
+
+@some
+@given(collapsible_sizes(K=(2, 5)), radii)
+def test_inequality_13_as_printed_holds_at_the_minimum_too_by_the_zero_direction(sizes, radius):
+    point = landscape.minimiser(*sizes, radius)
+    zero = np.zeros_like(point[0]), np.zeros_like(point[1])
+    assert inequality_13(point, zero, operator.le)
+    assert not inequality_13(point, zero, operator.lt)  # it is the ≤ that admits it
+
+
+@some
+@given(collapsible_sizes(K=(2, 5)), radii)
+def test_inequality_14_as_printed_holds_at_the_minimum_too_by_the_point_itself(sizes, radius):
+    point = landscape.minimiser(*sizes, radius)
+    assert inequality_14(point, point[:2], operator.le)
+    assert not inequality_14(point, point[:2], operator.lt)
+
+
+@some
+@given(collapsible_sizes(K=(3, 5)), radii, seeds)
+def test_strict_13_holds_at_the_minimum_along_rotations(sizes, radius, seed):
+    W, H, y = landscape.minimiser(*sizes, radius)
+    B = np.random.default_rng(seed).standard_normal((sizes[2], sizes[2]))
+    A = (B - B.T) / np.linalg.norm(B - B.T)
+    dW, dH = -W @ A, A @ H
+    if np.linalg.norm(dH) > 1e-2 * np.linalg.norm(H):
+        assert inequality_13((W, H, y), (10 * dW, 10 * dH), operator.lt)
+
+
+@some
+@given(collapsible_sizes(K=(2, 5)), radii, seeds, st.floats(0.01, 3))
+def test_strict_14_fails_at_the_minimum(sizes, radius, seed, angle):
+    W, H, y = landscape.minimiser(*sizes, radius)
+    there = landscape.great_circle(W, H, *random_direction(W, H, seed), angle)
+    assert ulpm.loss(*there, y) >= ulpm.loss(W, H, y) * (1 - 1e-12)
+
+
+@some
+@given(points(d=(2, 6), scale=(0.2, 1.0)))
+def test_strict_13_holds_at_ordinary_points_as_well(point):
+    g = landscape.gradient(*point)
+    assert inequality_13(point, (-1e-2 * g[0], -1e-2 * g[1]), operator.lt)
+
+
+@some
+@given(st.integers(1, 4), radii, seeds, st.floats(0.01, 2))
+def test_strict_13_fails_at_the_minimum_when_d_is_one(n, radius, seed, delta):
+    W, H, y = landscape.minimiser(2, n, 1, radius)
+    dW, dH = random_direction(W, H, seed)
+    assert ulpm.loss(W + delta * dW, H + delta * dH, y) >= ulpm.loss(W, H, y) * (1 - 1e-12)
+
+
+@some
+@given(collapsible_sizes(K=(3, 5), n=(1, 2)), radii)
+def test_hessian_of_the_loss_on_the_tangent_space_is_indefinite_even_at_the_minimum(sizes, radius):
+    W, H, y = landscape.minimiser(*sizes, radius)
+    A = np.zeros((sizes[2], sizes[2]))
+    A[0, 1], A[1, 0] = 1.0, -1.0
+    v = (-W @ A, A @ H)
+    flat = inner(v, ulpm.hessian_vector(W, H, y, *v)) / ulpm.squared_norm(*v)
+    assert flat == pytest.approx(-landscape.multiplier(W, H, y), rel=1e-9)  # negative
+    assert rayleigh((W, H, y), v) == pytest.approx(0, abs=1e-10)  # the term λ of the sphere restores zero
+
+
+@some
+@given(st.floats(0.5, 4.0))
+def test_opposite_of_the_minimum_is_critical_and_a_local_maximum_not_a_saddle(radius):
+    W, H, y = landscape.minimiser(2, 1, 1, radius)
+    assert norm(*landscape.gradient(-W, H, y)) < 1e-12 * radius * (1 + ulpm.loss(-W, H, y))
+    assert landscape.spectrum(-W, H, y)[-1] < -1e-3  # every direction falls
+
+
+# The scope in d
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("square", [1.0, 4.0, 10.0])
+def test_square_and_centre_is_a_spurious_local_minimum_for_five_classes_in_the_plane(n, square):
+    point = landscape.self_dual(SQUARE_AND_CENTRE, n, np.sqrt(square))
+    assert norm(*landscape.gradient(*point)) < 1e-12
+    values = landscape.spectrum(*point)
+    assert abs(values[0]) < 1e-12  # the rotation of the plane
+    assert values[1] > 1e-4  # every other direction rises; the least of these nine is above 4e-4
+    pentagon = ulpm.loss(*landscape.self_dual(PENTAGON, n, np.sqrt(square)))
+    assert landscape.minimum(5, n, np.sqrt(square)) < pentagon < ulpm.loss(*point)
+
+
+@some
+@given(st.floats(0.1, 20))
+def test_square_and_centre_and_pentagon_have_their_losses_in_closed_form(square):
+    s = square / 8
+    expected = 4 * np.log(1 + 3 * np.exp(-s) + np.exp(-2 * s)) + np.log(5)
+    assert ulpm.loss(*landscape.self_dual(SQUARE_AND_CENTRE, 1, np.sqrt(square))) == pytest.approx(expected, rel=1e-12)
+    steps = np.cos(2 * np.pi * np.arange(5) / 5) - 1
+    expected = 5 * np.log(np.exp(square / 10 * steps).sum())
+    assert ulpm.loss(*landscape.self_dual(PENTAGON, 1, np.sqrt(square))) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_same_configuration_is_a_saddle_in_dimension_K_minus_1():
+    M = np.vstack([SQUARE_AND_CENTRE, np.zeros((2, 5))])
+    point = landscape.self_dual(M, 1, 2.0)
+    assert landscape.spectrum(*point)[0] <= landscape.multiplier(*point) - spectral(point) + 1e-12 < -1e-3
+
+
+# Only along neural collapse directions
+
+
+@some
+@given(points(K=(3, 6), d=(3, 6), scale=(0.2, 1.0)), st.floats(0.01, 0.5), seeds)
+def test_gradient_descent_with_batches_and_momentum_never_leaves_a_subspace(point, step, seed):
+    W, H, y = point
+    W[:, 1:], H[1:] = 0.0, 0.0  # every classifier and every feature on one line
+    rng, velocity = np.random.default_rng(seed), [0 * W, 0 * H]
+    for _ in range(20):
+        G = ulpm.residual(W, H, y) * rng.integers(0, 2, y.size)  # a random batch
+        velocity = [0.9 * v + g for v, g in zip(velocity, (G @ H.T, W.T @ G), strict=True)]
+        W, H = W - step * velocity[0], H - step * velocity[1]
+    assert not W[:, 1:].any()
+    assert not H[1:].any()
+    assert H[0].any()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_gradient_flow_from_a_plane_tends_to_at_most_three_quarters_of_the_margin_bound(seed):
+    rng, y = np.random.default_rng(seed), ulpm.balanced_labels(4, 1)
+    W, H = rng.standard_normal((4, 4)) / 2, rng.standard_normal((4, 4)) / 2
+    W0, H0 = W * [1, 1, 0, 0], H * [[1], [1], [0], [0]]
+
+    def ratio(*start):
+        path = flow.integrate(lambda W, H: ulpm.gradient(W, H, y), start, [0, 1e6, 1e14], rtol=1e-8)
+        return path.observe(lambda W, H: margin.margin(W, H, y) / margin.bound(W, H, y))[-1]
+
+    assert 0.7 < ratio(W0, H0) <= 0.75 + 1e-6  # the square of Example 3.1
+    assert ratio(W, H) > 0.95  # the same start before its projection to the plane
+
+
+def test_arguments_are_checked_by_name():
+    with pytest.raises(ValueError, match="radius: expected a finite positive number"):
+        landscape.minimum(3, 1, 0.0)
+    with pytest.raises(ValueError, match="dW, dH: expected a direction"):
+        landscape.great_circle(np.eye(2), np.eye(2), np.eye(2), np.eye(2), 0.1)
+    with pytest.raises(ValueError, match="d: expected d ≥ 4"):
+        landscape.orthogonal_groups(2, 3, 3)
+    with pytest.raises(ValueError, match="d: expected d ≥ K − 1"):
+        landscape.minimiser(4, 1, 2, 1.0)
