@@ -22,7 +22,7 @@ def mean_classifier(W):
 
 
 def imbalance(W, H):
-    r"""The imbalance :math:`N = H H^\top - \widetilde W^\top \widetilde W`, :math:`\widetilde w_k = w_k - \bar w`.
+    r"""The imbalance :math:`\Xi = H H^\top - \widetilde W^\top \widetilde W`, :math:`\widetilde w_k = w_k - \bar w`.
 
     ``W (K, d)``, ``H (d, M)`` → ``(d, d)``, symmetric; constant along the flow.
     Raises ``ValueError`` naming the argument that is no matrix or does not fit.
@@ -53,9 +53,9 @@ def within_class_scatter(H, y, K):
 
 
 def scatter_floor(W, H):
-    r"""What the trace of the within-class scatter never falls below: :math:`\sum_{i > K} \max(\lambda_i(N), 0)`.
+    r"""What the trace of the within-class scatter never falls below: :math:`\sum_{i > K} \max(\lambda_i(\Xi), 0)`.
 
-    :math:`\lambda_1 \ge \dots \ge \lambda_d` are the eigenvalues of the imbalance N of (W, H). The sum is empty for
+    :math:`\lambda_1 \ge \dots \ge \lambda_d` are the eigenvalues of the imbalance Ξ of (W, H). The sum is empty for
     d ≤ K. Raises ``ValueError`` as :func:`imbalance` does.
     Source: chapter on the layer-peeled model, theorem on the within-class scatter.
 
@@ -68,7 +68,7 @@ def scatter_floor(W, H):
 
 
 def laws(K, M, d):
-    r"""How many independent conservation laws there are: d for :math:`\bar w`, and the rank of N as a function.
+    r"""How many independent conservation laws there are: d for :math:`\bar w`, and the rank of Ξ as a function.
 
     With :math:`r = K - 1 + M` that rank is :math:`d(d+1)/2` for d ≤ r and :math:`rd - r(r-1)/2` for d ≥ r.
     Raises ``ValueError`` for K < 2, M < 1 or d < 1.
