@@ -302,6 +302,15 @@ def test_delta_bounds_every_complementarity_product(point):
     assert products.max() <= alignment.delta(W.shape[0], C, q)
 
 
+def test_complementarity_products_can_reach_a_third_of_their_bound():
+    q, y = 200.0, np.arange(2)
+    u = (2 * (q**2 + (q + 1) ** 2)) ** 0.25  # ‖W‖ = ‖H‖
+    W, H = np.array([[u / 2], [-u / 2]]), np.array([[q / u, -(q + 1) / u]])  # margins q and q + 1
+    C = margin.smoothed_margin(W, H, y)
+    r = kkt.residual(*kkt.rescale(W, H, y), y, alignment.multipliers(W, H, y))
+    assert 1 / (3 * np.e * C * q) < r.complementarity < 1 / (np.e * C * q)
+
+
 @some
 @given(separated())
 def test_sum_of_the_complementarity_products_is_below_its_logarithmic_bound(point):
@@ -379,7 +388,7 @@ def test_loss_falls_like_one_over_four_gamma_t_log_t(K, n, seed):
     path, y = generic_run(K, n, K + 1, seed, [0, t])
     W, H = path.points[-1]
     ratio = 4 * margin.smoothed_margin(W, H, y) * t * np.log(t) * ulpm.loss(W, H, y)
-    assert ratio == pytest.approx(1, abs=0.15)  # corrections of the order log log t / log t and of 1 − β
+    assert ratio == pytest.approx(1, abs=0.3)  # corrections of the order log log t / log t and of 1 − β
 
 
 @some
@@ -434,7 +443,7 @@ def test_speed_along_a_separating_ray_is_its_normalized_margin(point):
     W, H, y = point
     W, H = (a / np.sqrt(margin.margin(W, H, y)) for a in (W, H))  # margin 1
     for t in (5.0, 10.0, 20.0):
-        assert abs(-np.log(ulpm.loss(t * W, t * H, y)) / t**2 - 1) <= np.log(constraints(W, y) / np.log(2)) / t**2
+        assert abs(-np.log(ulpm.loss(t * W, t * H, y)) / t**2 - 1) <= np.log(constraints(W, y)) / t**2 + 1e-12
 
 
 @some
