@@ -136,9 +136,9 @@ def saddle_direction(W, H, y):
     r"""The direction of the proof of the strict saddle theorem, with its curvature.
 
     The best combination (Rayleigh–Ritz) of three explicit tangent directions: :math:`(-W, H)`, :math:`(u a^\top, 0)`
-    and :math:`(0, -a v^\top)`, where :math:`G v = \|G\|_2\,u` and a is the least eigenvector of
-    :math:`H H^\top`. At a critical point its curvature is at most :math:`2\lambda` where λ < 0, and at most
-    :math:`\lambda - \|G\|_2` where λ > 0 and W has a kernel.
+    and :math:`(0, -a v^\top)`, where :math:`G v = \|G\|_2\,u` and a is the least eigenvector of :math:`H H^\top`. At
+    every critical point other than a minimum, for d ≥ K − 1, its curvature is the least eigenvalue of the Hessian,
+    which is :math:`\lambda - \|G\|_2` where λ ≠ 0.
 
     Returns ``curvature, dW (K, d), dH (d, M)``, the direction tangent and of norm 1.
     Raises ``ValueError`` for a bad (W, H, y) or the origin. Source: chapter on Theorem 3.4.
