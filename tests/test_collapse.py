@@ -328,6 +328,21 @@ def test_centred_criteria_give_nc4_only_with_a_bias_or_an_orthogonal_mean(sizes,
     assert (with_bias == collapse.nearest_means(W.T + along, X)).all()
 
 
+@many
+@given(collapsible_sizes(extra=(1, 3)), seeds, st.floats(0.3, 3))
+def test_words_of_nc2_admit_points_of_less_margin_than_the_formula(sizes, seed, shift):
+    K, n, d = sizes
+    W, H, y = dual_point(sizes, np.sqrt(n), seed)  # attains Lemma 3.1
+    aside = shift * np.linalg.svd(W)[2][K - 1]  # orthogonal to the frame
+    V, F = W + np.sqrt(n) * aside, H + aside[:, None]
+    assert collapse.nc1_every_sample(V, F, y) < exact
+    assert collapse.nc2_centred(V, F, y) < exact
+    assert collapse.nc3_positive_factor(V, F, y) < exact
+    assert collapse.nc4_largest(V, F, y, generic(d, seed)) == 0
+    assert margin.margin(W, H, y) == pytest.approx(margin.bound(W, H, y), rel=1e-9)
+    assert margin.margin(V, F, y) < 0.99 * margin.bound(V, F, y)
+
+
 def test_centred_criteria_admit_features_that_are_misclassified():
     W, H, y = dual_point((3, 1, 2), 1.0, 0)
     H = H - 3 * H[:, :1]
