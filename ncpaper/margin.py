@@ -38,7 +38,7 @@ def bound(W, H, y):
     """
     W, H, y = validate.point(W, H, y)
     K, n = W.shape[0], validate.balanced(y, W.shape[0])
-    return ulpm.squared_norm(W, H) / (2 * (K - 1) * np.sqrt(n))
+    return float(ulpm.squared_norm(W, H) / (2 * (K - 1) * np.sqrt(n)))
 
 
 def normalized_margin(W, H, y):

@@ -23,24 +23,29 @@ def balanced_labels(K, n):
 def one_hot(y, K):
     """The matrix Y of the labels: ``Y[k, m] = 1`` if y_m = k, else 0.
 
-    Returns ``Y (K, M)``. Source: notation of the companion.
+    Returns ``Y (K, M)``. Raises ``ValueError`` for K < 2 or labels that are not integers in 0, …, K−1.
+    Source: notation of the companion.
 
     >>> one_hot(np.array([0, 1]), 2)
     array([[1., 0.],
            [0., 1.]])
     """
+    y = validate.labels(y, validate.integer("K", K, 2), np.size(y))
     return (np.arange(K)[:, None] == y).astype(np.float64)
 
 
 def gaps(Z, y):
     r"""How far every class lies behind the true one: :math:`z_{y_m, m} - z_{j, m}`.
 
-    ``Z (K, M)``, ``y (M,)`` → ``(K, M)``, zero in the rows of the true classes. Source: the constraints of (5).
+    ``Z (K, M)``, ``y (M,)`` → ``(K, M)``, zero in the rows of the true classes.
+    Raises ``ValueError`` for a matrix Z with NaN or infinity, or bad labels. Source: the constraints of (5).
 
     >>> gaps(np.array([[2.0, 0.0], [-1.0, 1.0]]), np.array([0, 1]))
     array([[0., 1.],
            [3., 0.]])
     """
+    Z = validate.matrix("Z", Z)
+    y = validate.labels(y, *Z.shape)
     return Z[y, np.arange(y.size)] - Z  # (K, M)
 
 
@@ -62,7 +67,7 @@ def loss(W, H, y):
     Raises ``ValueError`` for a bad (W, H, y). Source: eq. (4).
 
     >>> W, H, y = np.zeros((3, 2)), np.zeros((2, 3)), balanced_labels(3, 1)
-    >>> float(loss(W, H, y) / np.log(3))
+    >>> round(float(loss(W, H, y) / np.log(3)), 12)
     3.0
     """
     return float(sample_losses(W, H, y).sum())
@@ -138,5 +143,12 @@ def class_means(H, y, K):
 
 
 def squared_norm(W, H):
-    r"""The squared distance from the origin, :math:`\|W\|_F^2 + \|H\|_F^2`."""
+    r"""The squared distance from the origin, :math:`\|W\|_F^2 + \|H\|_F^2`.
+
+    Raises ``ValueError`` unless W and H are matrices of finite numbers. Source: Lemma 3.1.
+
+    >>> squared_norm(np.eye(3), np.eye(3))
+    6.0
+    """
+    W, H = validate.matrix("W", W), validate.matrix("H", H)
     return float(np.sum(np.square(W)) + np.sum(np.square(H)))
