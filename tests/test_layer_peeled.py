@@ -421,7 +421,7 @@ def test_constant_classifiers_with_equal_class_means_are_critical(point):
     assert ulpm.loss(*point) == pytest.approx(y.size * np.log(W.shape[0]), rel=1e-12)
 
 
-@many
+@few
 @given(critical_points(), seeds)
 def test_critical_points_found_by_search_have_constant_classifiers_and_equal_means(point, seed):
     W, H, y = point
