@@ -123,10 +123,8 @@ Consequence
 
 Tests
 : {indent(code([*c.refutes, *c.tests]))}
-
----
 """)
-        return "\n".join(entries)
+        return "\n---\n\n".join(entries)
 
 
 class Gallery(Rendered):
