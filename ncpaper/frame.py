@@ -78,7 +78,7 @@ def normalized_gradient(W, H, y, radius):
     :math:`\frac{r}{\|\theta\|}\bigl(g - \hat\theta \langle\hat\theta, g\rangle\bigr)`, g the gradient of (4) at
     :math:`r\,\hat\theta`. Returns ``(K, d)`` and ``(d, M)``.
     Raises ``ValueError`` for a bad (W, H, y), a radius that is not positive, or naming W and H if both are zero.
-    Source: the networks of {cite}`liarora2020`, made from (4).
+    Source: the networks of Li and Arora (2020), made from (4).
     """
     W, H, y = validate.point(W, H, y)
     norm = np.sqrt(ulpm.squared_norm(W, H))
@@ -115,7 +115,7 @@ def log_loss_gradient(W, H, y):
     r"""The gradient of :math:`\log \mathcal L`, that is :math:`\nabla\mathcal L / \mathcal L`, at any size of the loss.
 
     A step η/L along the gradient of (4) is a step η along this one. Returns ``(K, d)`` and ``(d, M)``.
-    Raises ``ValueError`` for a bad (W, H, y). Source: the step sizes of {cite}`jitelgarsky2021`, for the loss (4).
+    Raises ``ValueError`` for a bad (W, H, y). Source: the step sizes of Ji and Telgarsky (2021), for the loss (4).
     """
     logs, gaps = _log_sample_losses(W, H, y)  # (M,), (K, M)
     G = np.exp(-gaps - np.exp(logs) - np.logaddexp.reduce(logs))  # (K, M)  pⱼ / L, zero for the true class
