@@ -16,7 +16,7 @@ from ncpaper import flow, ulpm, validate
 #: Sums may be reordered and fused with products; infinities and NaN keep their meaning.
 FORMULA = {"fastmath": {"reassoc", "contract", "nsz"}, "error_model": "numpy"}
 
-#: Coefficients of the exponential series; for |r| ≤ log(2)/2 the first term left out is below 1e-17.
+#: Coefficients of the exponential series; for arguments up to log(2)/2 the first term left out is below 1e-17.
 SERIES = tuple(1 / math.factorial(i) for i in range(14))
 LOG2_E = 1 / math.log(2)
 LOG2_HIGH, LOG2_LOW = float.fromhex("0x1.62e42feep-1"), float.fromhex("0x1.a39ef35793c76p-33")  # their sum is log 2
@@ -148,7 +148,7 @@ def descend(W, H, y, step, at):
 
 
 def operations(K, d, M):
-    r"""How many additions and multiplications of float64 numbers one step needs, as the loops above write them.
+    r"""How many additions and multiplications of float64 numbers one step needs: those of the loops above, 4 dividing d.
 
     Three matrix products :math:`2KdM` each, the update :math:`d(K + M)`, and 42 for each of the KM probabilities, of
     which 34 are the exponential. Divisions (M) and comparisons are not counted. Raises ``ValueError`` for bad sizes.

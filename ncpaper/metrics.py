@@ -7,9 +7,18 @@ model and a network. Every standard deviation has the divisor K. The page writes
 :math:`\bar h_k`. The global mean :math:`\bar h` is that of all samples.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ncpaper import ulpm, validate
+
+
+class Slope(NamedTuple):
+    """A slope fitted on a window, and half the difference between the slopes of the window's two halves."""
+
+    value: float
+    spread: float
 
 
 def _norms(name, V):
@@ -218,3 +227,64 @@ def centred_self_duality_distance(W, H, y):
     """
     W, H, y = validate.point(W, H, y)
     return direction_distance(centred_class_means(H, y, W.shape[0]), centred_classifiers(W))
+
+
+def readings(W, H, y):
+    """Every measure of Figure 2 in every reading, by name: the panel, what is measured, and how it is read.
+
+    Raises ``ValueError`` for a bad (W, H, y), an empty class, or where a direction is undefined. Source: Figure 2.
+
+    >>> len(readings(np.eye(3), np.eye(3), np.arange(3)))
+    10
+    """
+    K = np.shape(W)[0]
+    return {
+        "a features": class_mean_norms(H, y, K),
+        "a classifiers": centred_classifier_norms(W),
+        "a classifiers, w_k": classifier_norms(W),
+        "b features": within_class_variation(H, y, K),
+        "c features": centred_class_mean_cosines(H, y, K),
+        "c features, printed": class_mean_cosines(H, y, K),
+        "c classifiers": centred_classifier_cosines(W),
+        "c classifiers, w_k": classifier_cosines(W),
+        "d distance": centred_self_duality_distance(W, H, y),
+        "d distance, w_k": self_duality_distance(W, H, y),
+    }
+
+
+def mean_classifier_floor(W):
+    r"""What panels (a) and (d), read with :math:`w_k`, cannot both go below: :math:`\|\bar w\| / \mathrm{Avg}_k \|w_k\|`.
+
+    A lower bound of :func:`class_mean_norms` + :func:`classifier_norms` + :func:`self_duality_distance` for balanced
+    classes; gradient descent does not move its numerator.
+    Raises ``ValueError`` naming ``W`` for a bad matrix, or zero. Source: chapter on Figure 2.
+
+    >>> mean_classifier_floor([[1.0], [3.0]])
+    1.0
+    """
+    V = _classifiers(W)
+    if not V.any():
+        raise ValueError("W: expected a matrix that is not zero")
+    return float(np.linalg.norm(V.mean(axis=1)) / np.linalg.norm(V, axis=0).mean())
+
+
+def slope(t, values, start):
+    r"""The slope of :math:`\log X` against :math:`\log \log t` over the points with t ≥ ``start``, by least squares.
+
+    ``t (T,)``, ``values (T,)`` → :class:`Slope`; a slope −p is that of :math:`X = C (\log t)^{-p}`. The points of one
+    run are not independent, so no standard error is given: the spread says how much the slope changes within the window.
+    Raises ``ValueError`` unless ``start`` > 1, at least six points lie in the window, and their values are positive.
+    Source: the axes of Figure 2.
+
+    >>> t = np.geomspace(10, 1e5, 9)
+    >>> [round(v, 6) + 0 for v in slope(t, 3 / np.log(t), 10)]
+    [-1.0, 0.0]
+    """
+    t, values = np.asarray(t, dtype=np.float64), np.asarray(values, dtype=np.float64)
+    keep = t >= start
+    if start <= 1 or keep.sum() < 6 or not (values[keep] > 0).all():
+        raise ValueError(f"t, values: expected six positive values from start > 1 on, got {keep.sum()} from {start}")
+    x, z = np.log(np.log(t[keep])), np.log(values[keep])
+    middle = (x[0] + x[-1]) / 2
+    early, late = (np.polyfit(x[half], z[half], 1)[0] for half in (x <= middle, x >= middle))
+    return Slope(float(np.polyfit(x, z, 1)[0]), float(abs(late - early) / 2))

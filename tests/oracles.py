@@ -99,3 +99,16 @@ def lagrangian_by_loops(W, H, y, lam):
                 left_H[:, m] -= lam[j, m] * (W[y[m]] - W[j])
                 products.append(lam[j, m] * ((W[y[m]] - W[j]) @ H[:, m] - 1))
     return np.sqrt(np.sum(left_W**2) + np.sum(left_H**2)), np.array(products)
+
+
+def torch_descent(W, H, y, rate, steps):
+    """Gradient descent on the mean of (4) as one writes it in PyTorch: autograd and ``torch.optim.SGD``, float64."""
+    W, H = (torch.tensor(a, dtype=torch.float64, requires_grad=True) for a in (W, H))
+    y = torch.as_tensor(y)
+    optimizer = torch.optim.SGD([W, H], lr=rate)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy((W @ H).T, y)
+        loss.backward()
+        optimizer.step()
+    return W.detach().numpy(), H.detach().numpy()
