@@ -22,6 +22,8 @@ def write(path, content):
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         part.write_bytes(content.encode() if isinstance(content, str) else content)
+        with part.open("r+b") as file:
+            os.fsync(file.fileno())  # on the disk before the name changes, should the power fail
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -33,7 +35,7 @@ def versions():
 
 
 def save(path, data, *, command, settings, seed=None, **certificate):
-    """Write ``data`` as JSON with its certificate: the command, its settings, the seed, the versions and what else is given.
+    """Write ``data`` as JSON with its certificate: command, settings, seed, versions and what else is given.
 
     Raises ``ValueError`` where ``data`` holds NaN or infinity (JSON has neither), before anything is written.
     """
