@@ -2,11 +2,14 @@
 
 import gzip
 import hashlib
+import math
 import os
 import struct
-import urllib.error
 import urllib.request
+import zlib
+from http.client import HTTPException
 from pathlib import Path
+from urllib.error import HTTPError
 
 import numpy as np
 from tqdm import tqdm
@@ -46,7 +49,8 @@ def verify(path):
     content, expected = path.read_bytes(), FILES[path.name]
     if (found := hashlib.sha256(content).hexdigest()) != expected:
         raise ValueError(
-            f"{path}: expected SHA-256 {expected}, got {found} ({len(content)} bytes); delete the file and try again"
+            f"{path}: expected SHA-256 {expected}, got {found} ({len(content)} bytes); put the original file there, "
+            "or delete this one and unset NCPAPER_DATA to have it downloaded"
         )
     return content
 
@@ -54,30 +58,45 @@ def verify(path):
 def download(name, target, mirrors=MIRRORS):
     """Fetch the file ``name`` into the folder ``target``: resumed where it broke off, complete or not there at all.
 
-    A part that a mirror does not continue, or that turns out wrong at the end, is thrown away. Raises
-    ``ConnectionError`` naming the file and every mirror's answer when none delivers it.
+    Raises ``ConnectionError`` naming the file and every mirror's answer when none delivers it.
     """
     target.mkdir(parents=True, exist_ok=True)
     part, answers = target / f"{name}.part", []
     for mirror in mirrors:
         try:
-            fetch(mirror + name, part)
-            if hashlib.sha256(part.read_bytes()).hexdigest() == FILES[name]:
+            if complete(mirror + name, part, FILES[name]):
                 return part.replace(target / name)
-            part.unlink()
             answers.append(f"{mirror}: another file, its SHA-256 is wrong")
-        except (urllib.error.URLError, OSError) as error:
-            answers.append(f"{mirror}: {error}")
-    raise ConnectionError(f"{name}: no mirror delivered it\n" + "\n".join(answers))
+        except (OSError, HTTPException) as error:
+            answers.append(f"{mirror}: {error!r}")
+    raise ConnectionError(f"{name}: no mirror delivered it to {target}\n" + "\n".join(answers))
+
+
+def complete(url, part, expected):
+    """Complete ``part`` from ``url``; whether it has the expected SHA-256 then. A wrong file is thrown away.
+
+    Where the beginning of a wrong file was there before, it may be the reason: the whole is fetched once more.
+    """
+    resumed = part.exists()
+    fetch(url, part)
+    if hashlib.sha256(part.read_bytes()).hexdigest() == expected:
+        return True
+    part.unlink()
+    return resumed and complete(url, part, expected)
 
 
 def fetch(url, part, timeout=30, block=1 << 16):
     """Append what ``part`` still lacks of ``url``, with a progress bar; raise ``OSError`` where the answer ends early."""
     have = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
-    with urllib.request.urlopen(request, timeout=timeout) as answer:
-        if answer.status != 206:  # the server starts from the beginning
-            have = 0
+    try:
+        request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+        answer = urllib.request.urlopen(request, timeout=timeout)
+    except HTTPError as error:
+        if error.code == 416:  # nothing follows what is there
+            return
+        raise
+    with answer:
+        have = have if answer.status == 206 else 0  # else the server starts from the beginning
         total = have + int(answer.headers.get("Content-Length") or 0)
         with (
             part.open("ab" if have else "wb") as file,
@@ -86,8 +105,8 @@ def fetch(url, part, timeout=30, block=1 << 16):
             while data := answer.read(block):
                 file.write(data)
                 bar.update(len(data))
-        if part.stat().st_size < total:
-            raise OSError(f"{part.stat().st_size} of {total} bytes came")
+    if part.stat().st_size < total:
+        raise OSError(f"{part.stat().st_size} of {total} bytes came")
 
 
 def decode(content, name):
@@ -99,10 +118,10 @@ def decode(content, name):
         raw = gzip.decompress(content)
         zero, kind, dimensions = struct.unpack_from(">HBB", raw)
         shape = struct.unpack_from(f">{dimensions}I", raw, 4)
-    except (OSError, EOFError, struct.error) as error:
+    except (OSError, EOFError, zlib.error, struct.error) as error:
         raise ValueError(f"{name}: expected a gzip file of the IDX format, {error}") from error
     data = raw[4 + 4 * dimensions :]
-    if zero or kind != 8 or len(data) != int(np.prod(shape)):
+    if zero or kind != 8 or len(data) != math.prod(shape):
         raise ValueError(f"{name}: expected an IDX file of {shape} unsigned bytes, got kind {kind}, {len(data)} bytes")
     return np.frombuffer(data, np.uint8).reshape(shape)
 

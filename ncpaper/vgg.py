@@ -2,6 +2,9 @@
 
 import torch
 from torch import nn
+from torch.nn.utils import skip_init
+
+from ncpaper import validate
 
 #: Configuration B: channels of the 3×3 convolutions, 0 for a 2×2 max-pooling. Source: Simonyan and Zisserman, table 1.
 CONFIGURATION_B = (64, 64, 0, 128, 128, 0, 256, 256, 0, 512, 512, 0, 512, 512, 0)
@@ -21,15 +24,15 @@ class VGG13(nn.Module):
     def __init__(self, width=1.0, classes=10, seed=0):
         """Draw He-normal convolutions, zero biases, from ``seed``."""
         super().__init__()
-        channels = [round(c * width) for c in CONFIGURATION_B]
+        channels = [round(c * validate.positive("width", width)) for c in CONFIGURATION_B]
         if any(c and not k for c, k in zip(CONFIGURATION_B, channels, strict=True)):
             raise ValueError(f"width: expected at least one channel in every layer, got {width}")
         layers, before = [], 1
         for c in channels:
-            layers += [nn.Conv2d(before, c, 3, padding=1), nn.ReLU(inplace=True)] if c else [nn.MaxPool2d(2)]
+            layers += [skip_init(nn.Conv2d, before, c, 3, padding=1), nn.ReLU(inplace=True)] if c else [nn.MaxPool2d(2)]
             before = c or before
         self.features = nn.Sequential(*layers, nn.Flatten())
-        self.classifier = nn.Linear(before, classes)
+        self.classifier = skip_init(nn.Linear, before, classes)
         generator = torch.Generator().manual_seed(seed)
         for layer in self.modules():
             if isinstance(layer, (nn.Conv2d, nn.Linear)):
