@@ -363,6 +363,15 @@ def test_residuals_vanish_at_collapsed_points_of_every_scale_and_position(sizes,
 
 
 @many
+@given(points(K=(2, 5), d=(1, 6)), seeds, st.floats(0.1, 10), st.floats(0.1, 10))
+def test_residuals_do_not_change_under_rotations_and_separate_scalings(point, seed, a, b):
+    W, H, y = point
+    U = orthogonal(W.shape[1], np.random.default_rng(seed))
+    moved = collapse.residuals(a * W @ U.T, b * U @ H, y)
+    assert moved == pytest.approx(collapse.residuals(W, H, y), rel=1e-9, abs=1e-9)
+
+
+@many
 @given(collapsible_sizes(n=(2, 4)), seeds, st.floats(0.01, 0.1))
 def test_residuals_see_every_way_of_leaving_collapse(sizes, seed, size):
     W, H, y = etf.collapsed(*sizes)

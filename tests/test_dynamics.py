@@ -237,11 +237,13 @@ def test_printed_beta_is_negative_below_log_two_and_cannot_tend_to_one(point):
 
 
 @some
-@given(st.floats(0.3, 3.0))
-def test_printed_beta_is_no_cosine_even_where_point_and_gradient_are_parallel(C):
+@given(st.floats(0.001, 0.1), st.floats(0.2, 3.0))
+def test_printed_beta_is_no_cosine_even_where_point_and_gradient_are_parallel(small, large):
+    """It depends on the length of the point, between −2 and 0, and passes −1 on the way."""
     y = np.arange(4)
-    assert alignment.alignment(C * B, C * B, y) == pytest.approx(1, abs=1e-12)
-    assert abs(abs(alignment.printed_beta(C * B, C * B, y)) - 1) > 0.04
+    for C in (small, large):
+        assert alignment.alignment(C * B, C * B, y) == pytest.approx(1, abs=1e-12)
+    assert -2 < alignment.printed_beta(small * B, small * B, y) < -1 < alignment.printed_beta(large * B, large * B, y) < 0
 
 
 @some
@@ -289,6 +291,12 @@ def test_epsilon_with_the_printed_sign_stays_away_from_zero(point):
     C = margin.smoothed_margin(*point)
     K, n = point[0].shape[0], point[2].size // point[0].shape[0]
     assert alignment.epsilon(-alignment.alignment(*point), C) > np.sqrt(2 / C) >= 2 * np.sqrt((K - 1) * np.sqrt(n))
+
+
+@some
+@given(st.integers(2, 9), st.floats(0.01, 1), st.floats(0.1, 99))
+def test_delta_is_the_printed_formula(K, C, q):
+    assert alignment.delta(K, C, q) * 2 * C * q == pytest.approx(K, rel=1e-12)
 
 
 @some
@@ -357,6 +365,19 @@ def test_alignment_tends_to_one_and_the_margin_to_infinity(K, n, seed):
     q = path.observe(lambda W, H: margin.margin(W, H, y))
     assert q[2] - q[1] == pytest.approx(27 * np.log(10), rel=0.1)  # q_min ~ log t
     assert q[3] - q[2] == pytest.approx(60 * np.log(10), rel=0.1)
+
+
+@few
+@given(st.integers(2, 4), st.integers(1, 2), st.integers(0, 10**6))
+def test_printed_beta_tends_to_zero_like_one_over_the_norm(K, n, seed):
+    rng = np.random.default_rng(seed)
+    W, H, y = etf.collapsed(K, n, K + 1, q=4.0)
+    start = W + 0.3 * rng.standard_normal(W.shape), H + 0.3 * rng.standard_normal(H.shape)
+    path = run(*start, y, [0, 1e30, 1e90])
+    printed = path.observe(lambda W, H: alignment.printed_beta(W, H, y))
+    gap = printed * np.sqrt(path.observe(ulpm.squared_norm)) + 2 * np.sqrt(2)
+    assert abs(gap[2]) < 0.25  # √2 ‖W‖/‖H‖² is left of the first sum: a tenth at these norms
+    assert abs(gap[2]) < abs(gap[1]) < abs(gap[0])
 
 
 @few

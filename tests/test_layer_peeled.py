@@ -421,6 +421,28 @@ def test_constant_classifiers_with_equal_class_means_are_critical(point):
     assert ulpm.loss(*point) == pytest.approx(y.size * np.log(W.shape[0]), rel=1e-12)
 
 
+@many
+@given(points(scale=(0.1, 1.5)), seeds)
+def test_descent_pulls_the_features_of_an_outermost_classifier_further_out(point, seed):
+    """So the features rest only where no classifier is outermost in any direction: where all are equal."""
+    W, H, y = point
+    u = np.random.default_rng(seed).standard_normal(W.shape[1])
+    _, dH = ulpm.gradient(W, H, y)
+    assert (u @ dH[:, y == np.argmax(W @ u)] < 0).all()
+    assert (u @ dH[:, y == np.argmin(W @ u)] > 0).all()
+
+
+@many
+@given(points(), seeds)
+def test_equal_classifiers_rest_only_if_the_class_means_are_equal(point, seed):
+    """At W = 1cᵀ row k of the gradient in W is n times the mean of all features less that of class k."""
+    W, H, y = point
+    K, n = W.shape[0], y.size // W.shape[0]
+    dW, dH = ulpm.gradient(np.tile(W[0], (K, 1)), H, y)
+    np.testing.assert_allclose(dW.T, n * (H.mean(axis=1, keepdims=True) - ulpm.class_means(H, y, K)), atol=1e-10)
+    np.testing.assert_allclose(dH, 0, atol=1e-12)
+
+
 @few
 @given(critical_points(), seeds)
 def test_critical_points_found_by_search_have_constant_classifiers_and_equal_means(point, seed):
