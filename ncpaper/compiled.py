@@ -43,7 +43,7 @@ def exponential(x):
     return p * np.int64(exponent << np.int64(52)).view(np.float64)  # moved into place, it reads 2ⁿ
 
 
-@njit(**FORMULA, forceinline=True)
+@njit(**FORMULA, inline="always")
 def _logits(W, H, K, d, M, Z, top):
     """Z = W H (K, M), and its largest entry in each column, top (M,)."""
     top[:] = -np.inf
@@ -56,7 +56,7 @@ def _logits(W, H, K, d, M, Z, top):
             top[m] = max(top[m], z)
 
 
-@njit(**FORMULA, forceinline=True)
+@njit(**FORMULA, inline="always")
 def _residual(Z, Y, top, step, K, M, total, wrong, G):
     """G = step · (P − Y) (K, M); in the row of the true class minus the sum of the others, as in ``ulpm.residual``."""
     total[:] = 0.0
@@ -74,7 +74,7 @@ def _residual(Z, Y, top, step, K, M, total, wrong, G):
             G[k, m] = total[m] * (G[k, m] - Y[k, m] * wrong[m])
 
 
-@njit(**FORMULA, forceinline=True)
+@njit(**FORMULA, inline="always")
 def _classifier_gradient(G, H, K, d, M, D):
     """D = G Hᵀ (K, d), four features at a time; past the last feature the last is computed again."""
     for k in range(K):
@@ -89,7 +89,7 @@ def _classifier_gradient(G, H, K, d, M, D):
             D[k, a], D[k, b], D[k, c], D[k, e] = p, q, r, s
 
 
-@njit(**FORMULA, forceinline=True)
+@njit(**FORMULA, inline="always")
 def _subtract_feature_gradient(W, G, K, d, M, H):
     """H ← H − Wᵀ G (d, M)."""
     for a in range(d):

@@ -59,9 +59,8 @@ def figure_2(n, K=5, d=20):
     points = {name: runs[0][name][0] for name in programs}
     first, *_, last = programs
 
-    print(
-        f"\nFigure 2, K = {K}, n = {n}, d = {d}, mean loss, learning rate {RATE:g}, {STEPS} steps, {REPETITIONS} repetitions"
-    )
+    print(f"\nFigure 2, K = {K}, n = {n}, d = {d}, mean loss, learning rate {RATE:g}")
+    print(f"  {STEPS} steps by each program in turn, {REPETITIONS} repetitions: median (least to greatest)")
     for name, used in seconds.items():
         print(f"  {name:26s} microseconds per step {spread(used / STEPS * 1e6)}")
     for name in list(programs)[1:]:
@@ -69,13 +68,15 @@ def figure_2(n, K=5, d=20):
     for name in list(programs)[1:]:
         gap = max(np.abs(a - b).max() for a, b in zip(points[first], points[name], strict=True))
         print(f"  {name:26s} largest difference from PyTorch after the last step: {gap:.1e}")
-    print(f"  compilation, once: {compilation:.1f} s")
-    work, best = compiled.operations(K, d, M), peak()
+    work, best, slowest = compiled.operations(K, d, M), peak(), np.median(seconds[first]) / STEPS
     reached = work * STEPS / np.median(seconds[last])
-    print(f"  a step is {work} additions and multiplications (float64): {reached / 1e9:.1f} GFLOP/s reached by {last},")
-    print(f"  {best / 1e9:.1f} GFLOP/s by a large matrix product on the same core: {reached / best:.0%} of it;")
+    print(f"  compilation, once: {compilation:.1f} s")
+    print(f"  a step is {work} additions and multiplications (float64); {last} reaches {reached / 1e9:.1f} GFLOP/s,")
     print(
-        f"  at that rate a step would take {work / best * 1e6:.2f} microseconds, {np.median(seconds[first]) / STEPS * best / work:.0f} times less than PyTorch"
+        f"  {reached / best:.0%} of the {best / 1e9:.1f} GFLOP/s of a large matrix product on the same core, at which"
+    )
+    print(
+        f"  a step would take {work / best * 1e6:.2f} microseconds, {slowest * best / work:.0f} times less than PyTorch"
     )
 
 

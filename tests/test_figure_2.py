@@ -1,0 +1,232 @@
+"""Figure 2 at full length: what each reading of the settings gives, and what holds beyond the last step."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ncpaper import compiled, conservation, flow, margin, metrics, ulpm
+
+K, d, STEPS, RATE, STARTS = 5, 20, 10**5, 5.0, 6
+AT = flow.logarithmic_steps(STEPS, 41)
+READINGS = [(n, scale) for n in (10, 2) for scale in (1.0, 0.3, 0.1)]
+few = settings(deadline=None, max_examples=10)
+
+
+def start(n, scale, seed):
+    rng = np.random.default_rng(1000 + seed)  # not the starts of the chapter
+    return scale * rng.standard_normal((K, d)), scale * rng.standard_normal((d, K * n)), ulpm.balanced_labels(K, n)
+
+
+@cache
+def descent(n, scale, seed=0):
+    """The printed setting at full length, learning rate 5 on the mean loss: the path, and every measure along it."""
+    W, H, y = start(n, scale, seed)
+    path = compiled.descend(W, H, y, RATE / y.size, AT)
+    rows = [metrics.readings(W, H, y) for W, H in path.points]
+    return path, y, {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
+@cache
+def far(n, scale):
+    """Every measure along the flow to t = 1e200, without the start."""
+    W, H, y = start(n, scale, 0)
+    at = np.concatenate([[0.0], 10 ** np.geomspace(1, 200, 60)])
+    path = flow.integrate(lambda W, H: ulpm.gradient(W, H, y), (W, H), at, rtol=1e-9, atol=1e-11)
+    rows = [metrics.readings(W, H, y) for W, H in path.points[1:]]
+    return at[1:], {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
+def slope(n, scale, name, seed):
+    return metrics.slope(AT, descent(n, scale, seed)[2][name], 1e3).value
+
+
+def mean_slope(n, scale, name):
+    return np.mean([slope(n, scale, name, seed) for seed in range(STARTS)])
+
+
+# ---------------------------------------------------------------- the settings
+
+
+@pytest.mark.parametrize("n", [10, 2])
+@pytest.mark.parametrize("scale", [1.0, 0.3])
+@pytest.mark.parametrize("seed", range(5))
+def test_printed_setting_read_as_a_sum_overflows(n, scale, seed):
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match="not finite"):
+        compiled.descend(*start(n, scale, seed), RATE, AT)
+
+
+@few
+@given(st.integers(2, 5), st.integers(1, 6), st.integers(1, 6), st.floats(0.01, 5), st.integers(0, 2**31))
+def test_one_step_near_the_origin_multiplies_a_leading_direction_by_one_plus_step_root_n(K, n, d, step, seed):
+    """The leading directions: W = u aᵀ and H = a uᵀ Y / √n with u orthogonal to the ones."""
+    rng, y = np.random.default_rng(seed), ulpm.balanced_labels(K, n)
+    u, a = rng.standard_normal(K), rng.standard_normal(d)
+    u, a = u - u.mean(), 1e-5 * a / np.linalg.norm(a)
+    W, H = np.outer(u, a), np.outer(a, u @ ulpm.one_hot(y, K)) / np.sqrt(n)
+    dW, dH = ulpm.gradient(W, H, y)
+    size = np.abs(W).max() + np.abs(H).max()
+    np.testing.assert_allclose(W - step * dW, (1 + step * np.sqrt(n)) * W, atol=1e-6 * size * (1 + step * np.sqrt(n)))
+    np.testing.assert_allclose(H - step * dH, (1 + step * np.sqrt(n)) * H, atol=1e-6 * size * (1 + step * np.sqrt(n)))
+
+
+@pytest.mark.parametrize(("n", "scale"), READINGS)
+def test_printed_setting_read_as_a_mean_separates_the_data_and_lowers_panels_b_c_d(n, scale):
+    for seed in range(STARTS):
+        path, y, table = descent(n, scale, seed)
+        assert margin.margin(*path.points[-1], y) > 10
+        for name, X in table.items():
+            assert name[0] == "a" or X[-1] < X[AT >= 1000][0], name
+
+
+def test_panel_a_rises_on_the_tail_from_a_few_normal_starts():
+    """A standard deviation of five lengths need not fall on the way: a sweep of 24 starts, n = 10, scale 1."""
+    at = np.unique(np.round(np.geomspace(1e3, STEPS, 11)).astype(int))
+    slopes, labels = [], ulpm.balanced_labels(K, 10)
+    for seed in range(4000, 4024):
+        path = compiled.descend(*start(10, 1.0, seed), RATE / (10 * K), at)
+        slopes.append(metrics.slope(at, path.observe(lambda W, H: metrics.class_mean_norms(H, labels, K)), 1e3).value)
+    assert 1 <= np.sum(np.array(slopes) > 0) <= 6
+
+
+@pytest.mark.parametrize("name", ["c features", "c features, printed", "c classifiers"])
+@pytest.mark.parametrize("n", [10, 2])
+def test_slopes_of_the_cosines_depend_on_the_scale_of_the_start(n, name):
+    """In the mean over starts by more than a factor of two between the scales 1 and 0.1, with −1 in between."""
+    steep, flat = mean_slope(n, 0.1, name), mean_slope(n, 1.0, name)
+    assert steep < 2 * flat < 0
+    assert steep < -1 < flat
+
+
+@pytest.mark.parametrize("name", ["a features", "a classifiers"])
+@pytest.mark.parametrize("n", [10, 2])
+def test_slopes_of_the_norms_depend_on_the_scale_of_the_start(n, name):
+    assert mean_slope(n, 0.1, name) < mean_slope(n, 1.0, name) - 0.3
+
+
+@pytest.mark.parametrize("n", [10, 2])
+@pytest.mark.parametrize("name", ["a classifiers", "d distance"])
+def test_slopes_depend_on_the_reading_of_the_classifiers(n, name):
+    assert mean_slope(n, 0.3, f"{name}, w_k") > mean_slope(n, 0.3, name) + 0.1
+
+
+# ---------------------------------------------------------------- the wording
+
+
+@pytest.mark.parametrize(("n", "scale"), READINGS)
+def test_logarithms_of_the_measures_do_not_tend_to_zero(n, scale):
+    """Literally, "the logarithm decreases at rate O(1/log t)" bounds |log X| log t."""
+    table = descent(n, scale)[2]
+    for name in ("b features", "c features", "c classifiers", "d distance"):
+        X = table[name]
+        late = np.abs(np.log(X[AT >= 1000]))
+        assert late[-1] > late[0], name
+        assert (late * np.log(AT[AT >= 1000]))[-1] > 1.5 * (late * np.log(AT[AT >= 1000]))[0], name
+
+
+@pytest.mark.parametrize("n", [10, 2])
+def test_measures_are_bounded_by_a_power_of_the_logarithm_of_time(n):
+    """The corrected wording: X = O((log t)^−p); the products X (log t)^p settle far out, with p = 1/2 or 1."""
+    t, table = far(n, 0.3)
+    late = t > 1e40
+    for name, X in table.items():
+        p = 0.5 if name.endswith("w_k") or name[0] == "b" else 1.0
+        product = (X * np.log(t) ** p)[late]
+        assert product.max() < 1.25 * product.min(), name
+        assert (X * np.log(t) ** (p + 0.5))[late][-1] > 1.7 * (X * np.log(t) ** (p + 0.5))[late][0], name
+
+
+# ---------------------------------------------------------------- the panels up to 1e5
+
+
+@pytest.mark.parametrize(("n", "scale"), READINGS)
+def test_within_class_variation_falls_slower_than_the_inverse_root_of_the_logarithm(n, scale):
+    for seed in range(STARTS):
+        assert -0.5 < slope(n, scale, "b features", seed) < 0
+
+
+@pytest.mark.parametrize(("n", "scale"), READINGS)
+def test_within_class_variation_stays_above_the_floor_of_the_conservation_law(n, scale):
+    path, y, table = descent(n, scale)
+    floor = path.observe(lambda W, H: np.sqrt(conservation.scatter_floor(W, H) / y.size) / np.linalg.norm(H))
+    assert (table["b features"] >= floor).all()
+    assert floor[-1] > 0
+
+
+@pytest.mark.parametrize(("n", "scale"), READINGS)
+def test_self_duality_falls_slower_than_the_inverse_logarithm(n, scale):
+    """In both readings, also where panels (a) and (c) fall faster."""
+    for name in ("d distance", "d distance, w_k"):
+        assert -0.75 < mean_slope(n, scale, name) < 0
+        assert all(-0.9 < slope(n, scale, name, seed) < 0 for seed in range(STARTS))
+
+
+@pytest.mark.parametrize(("n", "scale"), READINGS)
+def test_norms_of_the_classifiers_read_as_w_k_fall_slower_than_the_inverse_logarithm(n, scale):
+    assert -0.7 < mean_slope(n, scale, "a classifiers, w_k") < 0
+
+
+def test_no_measure_falls_like_the_inverse_logarithm_from_a_normal_start():
+    """n = 10, the reading of section 2.2: in the mean over starts every slope is flatter than −0.8."""
+    for name in descent(10, 1.0)[2]:
+        assert mean_slope(10, 1.0, name) > -0.8, name
+
+
+@pytest.mark.parametrize(("n", "scale"), READINGS)
+def test_descent_keeps_the_mean_classifier_for_all_steps(n, scale):
+    path, _, _ = descent(n, scale)
+    first = path.points[0][0].mean(axis=0)
+    assert max(np.abs(W.mean(axis=0) - first).max() for W, _ in path.points) < 1e-9
+
+
+# ---------------------------------------------------------------- beyond
+
+
+@pytest.mark.parametrize("n", [10, 2])
+@pytest.mark.parametrize("name", ["b features", "a classifiers, w_k", "c classifiers, w_k", "d distance, w_k"])
+def test_far_flow_has_the_exponent_one_half(n, name):
+    t, table = far(n, 0.3)
+    assert metrics.slope(t, table[name], 1e60).value == pytest.approx(-0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("n", [10, 2])
+@pytest.mark.parametrize(
+    "name", ["a features", "a classifiers", "c features", "c features, printed", "c classifiers", "d distance"]
+)
+def test_far_flow_has_the_exponent_one_in_the_centred_readings(n, name):
+    t, table = far(n, 0.3)
+    assert metrics.slope(t, table[name], 1e60).value == pytest.approx(-1.0, abs=0.1)
+
+
+# ---------------------------------------------------------------- the axes
+
+
+@few
+@given(st.floats(0.2, 3), st.floats(0.01, 10))
+def test_straight_line_on_these_axes_is_a_power_of_the_logarithm(p, C):
+    t = np.geomspace(10, 1e5, 50)
+    x, z = np.log(np.log(t)), np.log(C) - p * np.log(np.log(t))
+    np.testing.assert_allclose(np.exp(z), C / np.log(t) ** p, rtol=1e-12)
+    assert np.corrcoef(x, z)[0, 1] == pytest.approx(-1.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("law", [lambda t: 1 / (np.log(t) + 20), lambda t: t**-0.1, lambda t: 0.5 + t**-0.1])
+def test_other_laws_look_straight_on_the_tail_of_these_axes(law):
+    t = np.geomspace(1e3, 1e5, 50)
+    assert np.corrcoef(np.log(np.log(t)), np.log(law(t)))[0, 1] ** 2 > 0.99
+
+
+def test_slope_on_these_axes_is_not_the_exponent_of_the_limit():
+    """1/(log t + 20) is of the exact order 1/log t; a power of t is of no order (log t)^−p."""
+    t = np.geomspace(1e3, 1e5, 50)
+    assert metrics.slope(t, 1 / (np.log(t) + 20), 1e3).value > -0.4
+    assert -1.0 < metrics.slope(t, t**-0.1, 1e3).value < -0.8
+
+
+def test_slope_on_these_axes_depends_on_the_unit_of_time():
+    """The same curve, counted in steps and in the time of the flow, one unit for ten steps."""
+    X = descent(10, 0.3)[2]["b features"]
+    in_steps, in_time = metrics.slope(AT, X, 1e3).value, metrics.slope(AT[AT >= 1000] / 10, X[AT >= 1000], 99).value
+    assert abs(in_time) < 0.85 * abs(in_steps)
