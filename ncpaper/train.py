@@ -248,9 +248,13 @@ def load_data(settings, device):
 def resume(checkpoint, settings, net, optimiser):
     """What has been done so far, the same for all processes: the checkpoint's progress, or the empty one."""
     progress = {"epoch": -1, "seconds": 0.0, "measuring": 0.0, "training": {}, "measured": {}}
-    if checkpoint and processes()[0] == 0 and Path(checkpoint).exists():
-        progress = load_checkpoint(checkpoint, settings, net, optimiser)
-    if processes()[1] > 1:
+    share, shares = processes()
+    if checkpoint and share == 0:
+        for part in checkpoint.parent.glob(f".{checkpoint.name}.*.part"):
+            part.unlink()  # a process was killed while it wrote
+        if checkpoint.exists():
+            progress = load_checkpoint(checkpoint, settings, net, optimiser)
+    if shares > 1:
         shared = [progress, optimiser.state_dict()]
         distributed.broadcast_object_list(shared)  # the weights are sent by DistributedDataParallel
         progress = shared[0]

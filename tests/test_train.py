@@ -1,0 +1,505 @@
+"""The training program: what it computes, what it records, and what it survives."""
+
+import copy
+import json
+import math
+import multiprocessing
+import os
+import pickle
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from torch.nn.functional import cross_entropy
+
+from ncpaper import fashion, results, train, vgg
+from tests import real
+
+ROOT = Path(__file__).resolve().parents[1]
+#: Seconds on one core; 300 = 4·64 + 44, so that the last batch of an epoch is a smaller one.
+TINY = replace(train.PRESETS["smoke"], width=1 / 16, images=300, epochs=4, batch=64, evaluations=4, seed=3)
+FRESH = multiprocessing.get_context("forkserver")
+FRESH.set_forkserver_preload(["tests.test_train", "torch._dynamo"])  # imported once, for all these processes
+
+
+@pytest.fixture(scope="module")
+def data():
+    real.folder()
+    return train.load_data(TINY, "cpu")
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(data, tmp_path_factory):
+    """The checkpoint that a run of TINY leaves when nothing happens to it."""
+    path = tmp_path_factory.mktemp("uninterrupted") / "run.pt"
+    train.run(TINY, checkpoint=path, bar=False)
+    return path
+
+
+@pytest.fixture
+def last_good(uninterrupted, tmp_path):
+    """The path of a checkpoint of TINY after its first epoch."""
+    path = tmp_path / "run.pt"
+    assert in_a_fresh_process(run_and_die, path, "loss_and_errors", 8) == -signal.SIGKILL
+    return path
+
+
+def content(path):
+    """The progress without its times, and the tensors, of a checkpoint."""
+    state = torch.load(path, weights_only=True)
+    progress = json.loads(state["progress"])
+    momenta = [s["momentum_buffer"] for s in state["optimiser"]["state"].values()]
+    return {k: progress[k] for k in ("epoch", "training", "measured")}, [*state["net"].values(), *momenta]
+
+
+def assert_same_bits(path, other):
+    (progress, tensors), (progress_2, tensors_2) = content(path), content(other)
+    assert progress == progress_2
+    assert len(tensors) == len(tensors_2) > 40
+    assert all(torch.equal(a, b) for a, b in zip(tensors, tensors_2, strict=True))
+
+
+def in_a_fresh_process(function, *words):
+    """The exit code of ``function(*words)`` in a process of its own."""
+    process = FRESH.Process(target=function, args=words)
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+def run_tiny(path):
+    train.run(TINY, checkpoint=path, bar=False)
+
+
+def at_call(number, before, function):
+    """``function`` which runs ``before(*arguments)`` at the start of its call of this number."""
+    calls = []
+
+    def counting(*words):
+        calls.append(words)
+        if len(calls) == number:
+            before(*words)
+        return function(*words)
+
+    return counting
+
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def write_half_and_die(path, written):
+    with path.open("wb") as file:
+        file.write(written[: len(written) // 2])
+    die()
+
+
+def run_and_die(path, place, call):
+    """Run TINY; be killed at the start of a call of a function of the program, or while a checkpoint is written."""
+    if place == "writing half of a checkpoint":
+        Path.write_bytes = at_call(call, write_half_and_die, Path.write_bytes)
+    elif place == "naming a written checkpoint":
+        Path.replace = at_call(call, die, Path.replace)
+    else:
+        setattr(train, place, at_call(call, die, getattr(train, place)))
+    run_tiny(path)
+
+
+def cli(*words, log):
+    """The command line's exit code, with what it says written to ``log``."""
+    with log.open("w") as sys.stderr:
+        status = train.main([str(word) for word in words])
+    sys.exit(status)
+
+
+def tiny_words(folder, settings=TINY):
+    words = train.command(settings, "cpu").split()[3:]
+    return [*words, "--checkpoint", str(folder / "run.pt"), "--output", str(folder / "run.json")]
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("field", "bad"),
+    [
+        *[(name, bad) for name in ("images", "epochs", "batch", "threads") for bad in (0, -1, 2.0, "5", True)],
+        *[(name, bad) for name in ("width", "learning_rate") for bad in (0.0, -1.0, math.nan, math.inf)],
+        *[("momentum", bad) for bad in (-0.1, 1.0, math.nan)],
+        ("images", 60_001),
+        ("evaluations", 1),
+        ("seed", -1),
+        ("seed", 0.5),
+        ("precision", "float16"),
+    ],
+)
+def test_a_setting_out_of_range_is_refused_by_name(field, bad):
+    with pytest.raises(ValueError, match=f"{field}: expected"):
+        replace(TINY, **{field: bad})
+
+
+CHANGES = {
+    "width": st.floats(1 / 16, 2),
+    "images": st.integers(1, 60_000),
+    "epochs": st.integers(1, 10_000),
+    "seed": st.integers(0, 2**40),
+    "batch": st.integers(1, 60_000),
+    "learning_rate": st.floats(1e-8, 10),
+    "momentum": st.floats(0, 0.999),
+    "precision": st.sampled_from(["float32", "bfloat16"]),
+    "evaluations": st.integers(2, 1000),
+    "threads": st.integers(1, 64),
+}
+
+
+@hypothesis_settings(deadline=None, max_examples=50)
+@given(preset=st.sampled_from(sorted(train.PRESETS)), changes=st.fixed_dictionaries({}, optional=CHANGES))
+def test_the_recorded_command_gives_the_recorded_settings(preset, changes):
+    settings = replace(train.PRESETS[preset], **changes)
+    words = vars(train.arguments(train.command(settings, "cpu").split()[3:]))
+    given_fields = {f.name: words[f.name] for f in fields(settings)[1:] if words[f.name] is not None}
+    assert replace(train.PRESETS[words["preset"]], **given_fields) == settings
+
+
+def test_the_digest_depends_on_every_field():
+    others = {"preset": "laptop", "precision": "float32", "momentum": 0.5}
+    changed = [{f.name: others.get(f.name) or getattr(TINY, f.name) * 2} for f in fields(TINY)]
+    assert len({TINY.digest(), *(replace(TINY, **change).digest() for change in changed)}) == len(changed) + 1
+    assert replace(TINY).digest() == TINY.digest()
+
+
+def test_the_presets_are_of_the_sizes_that_the_caption_needs():
+    assert set(train.PRESETS) == {"smoke", "laptop", "paper"}
+    assert {name: s.preset for name, s in train.PRESETS.items()} == {name: name for name in train.PRESETS}
+    paper = train.PRESETS["paper"]
+    assert (paper.width, paper.images, paper.epochs >= 600) == (1.0, 60_000, True)
+    assert train.PRESETS["laptop"].epochs >= 500
+
+
+# What an epoch is
+
+
+@hypothesis_settings(deadline=None, max_examples=25)
+@given(images=st.integers(1, 500), seed=st.integers(0, 2**32), epoch=st.integers(0, 1000))
+def test_an_epoch_visits_every_sample_once(images, seed, epoch):
+    order = train.order(replace(TINY, images=images, seed=seed), epoch)
+    assert sorted(order.tolist()) == list(range(images))
+    assert torch.equal(order, train.order(replace(TINY, images=images, seed=seed), epoch))
+
+
+def test_every_epoch_and_every_seed_has_its_own_order():
+    orders = {tuple(train.order(replace(TINY, seed=s), e).tolist()) for s in range(5) for e in range(5)}
+    assert len(orders) == 25
+
+
+@hypothesis_settings(deadline=None, max_examples=25)
+@given(epochs=st.integers(1, 2000), evaluations=st.integers(2, 100))
+def test_the_start_the_end_and_the_epochs_of_the_caption_are_measured(epochs, evaluations):
+    at = train.epochs_to_measure(replace(TINY, epochs=epochs, evaluations=evaluations))
+    assert {0, 1, epochs} | {e for e in (100, 500) if e <= epochs} <= at
+    assert max(at) == epochs
+    assert len(at) <= evaluations + 3  # the start and the two of the caption
+
+
+def test_an_epoch_is_stochastic_gradient_descent_with_momentum_on_the_mean_loss_without_decay(data):
+    settings, (x, y) = replace(TINY, precision="float32", images=100, batch=40, learning_rate=0.05), data
+    net, rows = vgg.VGG13(TINY.width), []
+    plain, velocity = copy.deepcopy(net), [torch.zeros_like(p) for p in net.parameters()]
+    optimiser = torch.optim.SGD(net.parameters(), settings.learning_rate, settings.momentum)
+    for epoch in (1, 2):
+        rows.append(train.train_epoch(net, optimiser, x, y, settings, epoch))
+        order, losses, wrong = train.order(settings, epoch).tolist(), [], 0
+        for batch in (order[:40], order[40:80], order[80:]):
+            total = [torch.zeros_like(p) for p in plain.parameters()]
+            for i in batch:  # one sample at a time
+                _, z = plain(x[i : i + 1])
+                loss = torch.logsumexp(z[0], 0) - z[0, y[i]]
+                total = [t + g for t, g in zip(total, torch.autograd.grad(loss, plain.parameters()), strict=True)]
+                losses.append(loss.item())
+                wrong += int(z[0].argmax() != y[i])
+            with torch.no_grad():
+                velocity = [0.9 * v + t / len(batch) for v, t in zip(velocity, total, strict=True)]
+                for p, v in zip(plain.parameters(), velocity, strict=True):
+                    p -= 0.05 * v
+        assert rows[-1]["mean_loss"] == pytest.approx(np.mean(losses), rel=1e-4)  # float32, six steps
+        assert rows[-1]["errors"] == wrong
+    for p, q in zip(net.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-3, atol=1e-5)  # float32 sums in another order, six steps
+
+
+def test_bfloat16_changes_the_loss_by_its_rounding_only(data):
+    x, y = data
+    net = vgg.VGG13(TINY.width)
+    exact, coarse = (train.loss_and_errors(net, x, y, p)[0].item() for p in ("float32", "bfloat16"))
+    assert exact != coarse
+    assert coarse == pytest.approx(exact, rel=2**-8 * 11)  # eight bits, eleven layers
+
+
+# What is recorded
+
+
+def test_a_measurement_is_that_of_the_definitions_one_sample_at_a_time(data):
+    x, y = (part[:60] for part in data)
+    net = vgg.VGG13(TINY.width, seed=1)
+    with torch.no_grad():
+        net.classifier.bias.copy_(torch.linspace(-0.5, 0.5, 10))
+        exact = copy.deepcopy(net).double()
+        H, Z = (part.numpy() for part in exact(x.double()))  # (N, d), (N, K)
+        losses = [float(cross_entropy(torch.tensor(z)[None], k[None])) for z, k in zip(Z, y, strict=True)]
+    W, b, y_ = *(p.detach().numpy() for p in exact.classifier.parameters()), y.numpy()
+    means = np.array([np.mean([h for h, k in zip(H, y_, strict=True) if k == c], axis=0) for c in range(10)])
+    nearest = [np.argmin([np.linalg.norm(h - m) for m in means]) for h in H]
+    margin = min(z[k] - max(z[j] for j in range(10) if j != k) for z, k in zip(Z, y_, strict=True))
+    bare = min(z[k] - max(z[j] for j in range(10) if j != k) for z, k in zip(Z - b, y_, strict=True))
+    squares = np.sum(W**2) + np.sum(H**2)
+    within = np.mean([np.linalg.norm(h - means[k]) for h, k in zip(H, y_, strict=True)])
+    expected = {
+        "errors": np.sum(Z.argmax(axis=1) != y_),
+        "accuracy": np.mean(Z.argmax(axis=1) == y_),
+        "loss": np.sum(losses),
+        "mean_loss": np.mean(losses),
+        "margin": margin,
+        "normalized_margin": margin / squares,
+        "margin_without_bias": bare,
+        "normalized_margin_without_bias": bare / squares,
+        "nc4_agreement": np.mean(Z.argmax(axis=1) == nearest),
+        "within_class_variation": within / np.mean([np.linalg.norm(h - H.mean(axis=0)) for h in H]),
+        "classifier_norms": np.std(np.linalg.norm(W, axis=1)) / np.mean(np.linalg.norm(W, axis=1)),
+        "norm_W": np.sqrt(np.sum(W**2)),
+        "norm_H": np.sqrt(np.sum(H**2)),
+        "norm_b": np.sqrt(np.sum(b**2)),
+    }
+    measured = train.measure(net, x, y)
+    assert {k: measured[k] for k in expected} == pytest.approx(expected, rel=1e-4)  # features are float32
+
+
+def test_everything_the_chapter_draws_is_measured(uninterrupted):
+    progress, _ = content(uninterrupted)
+    panels = ["class_mean_norms", "classifier_norms", "within_class_variation", "class_mean_cosines"]
+    panels += ["classifier_cosines", "self_duality_distance", "centred_classifier_norms"]
+    panels += ["centred_class_mean_cosines", "centred_classifier_cosines", "centred_self_duality_distance"]
+    assert set(panels) <= set(progress["measured"])
+    assert set(train.GEOMETRY) | set(train.DECISIONS) <= set(progress["measured"])
+    assert {len(column) for column in progress["measured"].values()} == {5}
+    assert progress["measured"]["epoch"] == [0, 1, 2, 3, 4]
+    assert progress["training"]["epoch"] == [1, 2, 3, 4]
+
+
+def test_measuring_does_not_disturb_the_training(data):
+    often, seldom = (train.run(replace(TINY, evaluations=e), bar=False) for e in (4, 2))
+    assert often["training"] == seldom["training"]
+    assert len(often["measured"]["epoch"]) > len(seldom["measured"]["epoch"])
+
+
+def test_the_smoke_preset_writes_a_record_that_says_how_it_was_made(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert train.main(["--preset", "smoke", "--seed", "1", "--learning-rate", "0.02"]) == 0
+    recorded, made = results.load("figures/data/vgg-smoke-learning_rate=0.02-1.json")
+    settings = replace(train.PRESETS["smoke"], seed=1, learning_rate=0.02)
+    assert made["settings"] == asdict(settings)
+    assert made["command"] == train.command(settings, "cpu")
+    assert made["inputs"] == {n: h for n, h in fashion.FILES.items() if n.startswith("train")}
+    assert 0 < made["seconds_measuring"] < made["seconds"]
+    assert (made["processes"], made["seed"]) == (1, 1)
+    assert sum(recorded["class_sizes"]) == 500
+    assert recorded["training"]["epoch"] == [1, 2, 3]
+    assert recorded["measured"]["epoch"] == [0, 1, 2, 3]
+
+
+# What it survives: SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("place", "call"),
+    [
+        ("measure", 1),  # before the first checkpoint
+        ("loss_and_errors", 8),  # within the second epoch
+        ("measure", 4),  # after the third epoch
+        ("save_checkpoint", 5),  # after the last one
+        ("writing half of a checkpoint", 1),
+        ("writing half of a checkpoint", 3),
+        ("naming a written checkpoint", 4),
+    ],
+)
+def test_a_run_killed_and_started_again_is_the_uninterrupted_one_bit_for_bit(uninterrupted, tmp_path, place, call):
+    path = tmp_path / "run.pt"
+    assert in_a_fresh_process(run_and_die, path, place, call) == -signal.SIGKILL
+    assert in_a_fresh_process(run_tiny, path) == 0
+    assert_same_bits(path, uninterrupted)
+    assert [p.name for p in tmp_path.iterdir()] == ["run.pt"]
+
+
+def test_the_command_line_killed_from_outside_continues_and_records_the_same(data, tmp_path):
+    settings, folders = replace(TINY, epochs=12), [tmp_path / "calm", tmp_path / "killed"]
+    assert train.main(tiny_words(folders[0], settings)) == 0
+    words = [sys.executable, "-m", "ncpaper.train", *tiny_words(folders[1], settings)]
+    process = subprocess.Popen(words, cwd=ROOT, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not (folders[1] / "run.pt").exists():
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert content(folders[1] / "run.pt")[0]["epoch"] < 12
+    assert train.main(tiny_words(folders[1], settings)) == 0
+    assert_same_bits(*(folder / "run.pt" for folder in folders))
+    (calm, made), (killed, made_2) = (results.load(folder / "run.json") for folder in folders)
+    assert calm == killed
+    assert made["settings"] == made_2["settings"]
+
+
+def test_a_finished_run_started_again_trains_no_more(uninterrupted, monkeypatch):
+    monkeypatch.setattr(train, "train_epoch", lambda *_: pytest.fail("trained again"))
+    progress = train.run(TINY, checkpoint=uninterrupted, bar=False)
+    assert progress["epoch"] == TINY.epochs
+
+
+# What it survives: numbers that are not finite, a full disk, no GPU
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoint(last_good, monkeypatch):
+    def broken(*words, plain=train.loss_and_errors):
+        loss, errors = plain(*words)
+        return loss * math.nan, errors
+
+    before = last_good.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "loss_and_errors", broken)
+        with pytest.raises(FloatingPointError, match="not finite in epoch 2: try a smaller learning_rate"):
+            train.run(TINY, checkpoint=last_good, bar=False)
+    assert last_good.read_bytes() == before
+    assert content(last_good)[0]["epoch"] == 1
+
+
+def test_weights_that_the_last_step_makes_infinite_are_not_kept(data, tmp_path):
+    settings = replace(TINY, batch=300, learning_rate=3e38)
+    with pytest.raises(FloatingPointError, match="not finite in epoch 1"):
+        train.run(settings, checkpoint=tmp_path / "run.pt", bar=False)
+    assert all(torch.isfinite(t).all() for t in content(tmp_path / "run.pt")[1])
+
+
+def test_a_learning_rate_too_large_is_reported_by_the_command_line(data, tmp_path, capsys):
+    assert train.main(tiny_words(tmp_path, replace(TINY, learning_rate=1e30))) == 1
+    said = capsys.readouterr().err
+    assert "error: the loss is not finite in epoch 1: try a smaller learning_rate" in said
+    assert f"The last checkpoint is kept: {tmp_path / 'run.pt'}" in said
+    assert not (tmp_path / "run.json").exists()
+
+
+def cli_with_little_room(words, log):
+    """The command line; from its third checkpoint on the kernel refuses to write more than 1000 bytes to any file."""
+    import resource
+
+    def no_room(*_):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+
+    train.save_checkpoint = at_call(3, no_room, train.save_checkpoint)
+    cli(*words, log=log)
+
+
+def test_where_a_checkpoint_cannot_be_written_the_last_one_is_kept_and_continued(uninterrupted, tmp_path):
+    pytest.importorskip("resource")
+    folder, log = tmp_path / "run", tmp_path / "log"
+    assert in_a_fresh_process(cli_with_little_room, tiny_words(folder), log) == 1
+    assert re.search(r"error: .*File too large", log.read_text())
+    assert f"The last checkpoint is kept: {folder / 'run.pt'}" in log.read_text()
+    assert [p.name for p in folder.iterdir()] == ["run.pt"]
+    assert content(folder / "run.pt")[0]["epoch"] == 1
+    assert in_a_fresh_process(run_tiny, folder / "run.pt") == 0
+    assert_same_bits(folder / "run.pt", uninterrupted)
+
+
+def test_without_a_gpu_cuda_is_refused(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert train.main(["--device", "cuda", "--checkpoint", str(tmp_path / "run.pt")]) == 1
+    assert capsys.readouterr().err == "error: device: expected a GPU for 'cuda', and PyTorch finds none here; " + (
+        "use --device cpu\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_setting_on_the_command_line_is_named(capsys):
+    assert train.main(["--epochs", "0"]) == 1
+    assert capsys.readouterr().err.startswith("error: epochs: expected an integer of at least 1, got 0")
+
+
+# Checkpoints that are not ours
+
+
+@pytest.mark.parametrize("change", [{"seed": 4}, {"learning_rate": 0.02}, {"epochs": 5}, {"precision": "float32"}])
+def test_a_checkpoint_of_other_settings_is_refused_and_kept(uninterrupted, change):
+    before = uninterrupted.read_bytes()
+    with pytest.raises(ValueError, match="expected a checkpoint of the same settings") as error:
+        train.run(replace(TINY, **change), checkpoint=uninterrupted, bar=False)
+    assert str(uninterrupted) in str(error.value)
+    assert uninterrupted.read_bytes() == before
+
+
+class Attack:
+    """An object whose pickle makes a folder when it is loaded."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.mark.parametrize("way", ["pickle", "torch", "torch within a checkpoint"])
+def test_code_in_a_checkpoint_is_not_executed(uninterrupted, tmp_path, way):
+    path, mark = tmp_path / "run.pt", tmp_path / "executed"
+    if way == "pickle":
+        path.write_bytes(pickle.dumps({"digest": TINY.digest(), "progress": Attack(mark)}, protocol=2))
+    else:
+        state = torch.load(uninterrupted, weights_only=True) if way.endswith("checkpoint") else {}
+        torch.save({**state, "digest": TINY.digest(), "progress": Attack(mark)}, path)
+    with pytest.raises(ValueError, match="expected a checkpoint"):
+        train.run(TINY, checkpoint=path, bar=False)
+    assert not mark.exists()
+    torch.load(path, weights_only=False) if way != "pickle" else pickle.loads(path.read_bytes())
+    assert mark.exists()  # it is a real attack
+
+
+@pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.999])
+def test_a_damaged_checkpoint_is_refused_by_name(uninterrupted, tmp_path, share):
+    whole = uninterrupted.read_bytes()
+    path = tmp_path / "run.pt"
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(ValueError, match=r"run\.pt: expected a checkpoint, .*; delete it to start again"):
+        train.run(TINY, checkpoint=path, bar=False)
+
+
+# Several processes
+
+
+def run_and_die_in_float32(path):
+    train.loss_and_errors = at_call(8, die, train.loss_and_errors)
+    train.run(SHARED, checkpoint=path, bar=False)
+
+
+#: The last batch of an epoch has one sample, 257 = 4·64 + 1: the second process has nothing to do there.
+SHARED = replace(TINY, precision="float32", images=257)
+
+
+def test_two_processes_continue_one_with_the_same_measures(data, tmp_path):
+    one = train.run(SHARED, bar=False)
+    assert in_a_fresh_process(run_and_die_in_float32, tmp_path / "run.pt") == -signal.SIGKILL
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    words = [*launcher, "-m", "ncpaper.train", *tiny_words(tmp_path, SHARED)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr
+    two, made = results.load(tmp_path / "run.json")
+    assert made["processes"] == 2
+    for part in ("training", "measured"):
+        assert two[part].keys() == one[part].keys()
+        for name in one[part]:
+            # roundoff is 6e-8, and twenty steps enlarge it little; a gradient shared wrongly changes the first digits
+            assert two[part][name] == pytest.approx(one[part][name], rel=1e-5), name
