@@ -202,6 +202,16 @@ def test_spread_of_a_slope_sees_a_curve(shift):
     assert metrics.slope(t, 1 / (np.log(t) + shift), 10).spread > 0.005
 
 
+@many
+@given(st.floats(0.5, 1.5), st.floats(0.2, 1))
+def test_spread_of_a_parabola_is_the_distance_of_the_centres_of_the_two_halves(left, width):
+    """The least-squares slope of x² on a symmetric grid is twice its centre; half the difference of two such slopes."""
+    x = np.linspace(left, left + width, 20)  # ten points in each half, their centres ten steps apart
+    found = metrics.slope(np.exp(np.exp(x)), np.exp(-(x**2)), 1.1)
+    assert found.value == pytest.approx(-2 * (left + width / 2), rel=1e-6)
+    assert found.spread == pytest.approx(10 * width / 19, rel=1e-6)
+
+
 @pytest.mark.parametrize(
     ("t", "values", "start"),
     [(np.arange(2, 12), np.ones(10), 1), (np.arange(2, 12), np.ones(10), 9), (np.arange(2, 12), -np.ones(10), 2)],
