@@ -164,3 +164,20 @@ def centred(K, n, d, q):
     """
     W, H, _ = etf.collapsed(validate.integer("K", K, 3) - 1, n, d, q)
     return np.vstack([np.zeros((1, d)), W]), np.hstack([np.zeros((d, n)), H]), ulpm.balanced_labels(K, n)
+
+
+def between(K, n, d, T):
+    r"""A start from which the flow never separates: class 1 stands on an axis between class 0 and all the others.
+
+    The others are mirror images of each other in the axis, in pairs but for at most one on it. The loss exceeds
+    :math:`n \log 2` for ever; at the start it is as close to it as one likes, for T large.
+    Returns ``W (K, d)``, ``H (d, K·n)``, ``y (K·n,)``. Raises ``ValueError`` for K < 3, n < 1, d < 2 or T ≤ 0.
+    Source: chapter on Theorem 3.1.
+    """
+    K, d, T = validate.integer("K", K, 3), validate.integer("d", d, 2), validate.positive("T", T)
+    phi = np.linspace(-1, 1, K - 2) if K > 3 else np.zeros(1)  # (K−2,)
+    W, F, y = np.zeros((K, d)), np.zeros((K, d)), ulpm.balanced_labels(K, n)  # rows of F: one feature for each class
+    W[1, 0], F[:2, 0] = -1 / T, (T**2, 1.0)
+    W[2:, 0], W[2:, 1] = -1 / T - T - T * np.cos(phi), T * np.sin(phi)
+    F[2:, 0], F[2:, 1] = -T * np.cos(phi), T * np.sin(phi)
+    return W, F.T[:, y], y

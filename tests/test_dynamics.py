@@ -121,6 +121,48 @@ def test_no_threshold_above_n_times_the_smaller_of_log_k_and_log_four_is_enough(
     assert least == pytest.approx(n * min(np.log(K), np.log(4)), rel=1e-12)
 
 
+def mirrored(gW, gH, n):
+    """A direction with classes 2, …, K − 1 in reverse order, reflected in the first axis."""
+    K, sign = gW.shape[0], np.where(np.arange(gW.shape[1]) == 1, -1.0, 1.0)
+    order = np.concatenate([[0, 1], np.arange(K - 1, 1, -1)])
+    columns = (order[:, None] * n + np.arange(n)).ravel()
+    return gW[order] * sign, gH[:, columns] * sign[:, None]
+
+
+@some
+@given(st.integers(3, 8), st.integers(1, 4), st.integers(2, 4), st.floats(1.0, 50.0))
+def test_a_class_between_another_and_mirrored_pairs_stays_on_the_axis_and_loses_more_than_log_two(K, n, d, T):
+    W, H, y = alignment.between(K, n, d, T)
+    gW, gH = ulpm.gradient(W, H, y)
+    for moved, image in zip((gW, gH), mirrored(gW, gH, n), strict=True):
+        assert moved == pytest.approx(image, rel=1e-9, abs=1e-9)
+    assert gW[:2, 1:] == pytest.approx(0, abs=1e-9)
+    assert gH[1:, : 2 * n] == pytest.approx(0, abs=1e-9)
+    assert margin.margin(W, H, y) < 0
+    assert ulpm.sample_losses(W, H, y)[n : 2 * n].min() > np.log(2)
+
+
+@some
+@given(st.integers(4, 8), st.integers(1, 3), st.integers(0, 1), st.integers(0, 2**32 - 1))
+def test_an_axis_class_that_meets_a_mirrored_pair_loses_at_least_log_three(K, n, k, seed):
+    """So below n log 3 neither of the two axis classes can change sides with a pair."""
+    rng = np.random.default_rng(seed)
+    W, H, y = alignment.between(K, n, 2, 3.0)
+    W = W + rng.standard_normal(W.shape)
+    W[:2, 1], W[-1] = 0, W[2] * [1, -1]
+    H[:, y < 2] = rng.standard_normal((1, 2 * n)) * [[3.0], [0.0]]  # on the axis
+    W[k, 0] = W[2, 0]
+    assert ulpm.sample_losses(W, H, y)[y == k].min() >= np.log(3) * (1 - 1e-12)  # an equality where the rest is far
+
+
+@some
+@given(st.integers(3, 8), st.integers(1, 4))
+def test_no_threshold_above_n_log_two_is_enough_for_three_classes_or_more(K, n):
+    excess = [ulpm.loss(*alignment.between(K, n, 2, T)) - n * np.log(2) for T in (10.0, 100.0, 1000.0)]
+    assert excess[2] < excess[1] < excess[0]
+    assert 0 < excess[2] < n / 1000  # the gap to class 0 is 1/T, and log(1 + e^x) − log 2 ≤ x
+
+
 @some
 @given(st.integers(3, 7), st.integers(1, 4))
 def test_for_three_classes_or_more_a_mean_loss_below_log_two_does_not_separate(K, n):
@@ -243,7 +285,9 @@ def test_printed_beta_is_no_cosine_even_where_point_and_gradient_are_parallel(sm
     y = np.arange(4)
     for C in (small, large):
         assert alignment.alignment(C * B, C * B, y) == pytest.approx(1, abs=1e-12)
-    assert -2 < alignment.printed_beta(small * B, small * B, y) < -1 < alignment.printed_beta(large * B, large * B, y) < 0
+    assert (
+        -2 < alignment.printed_beta(small * B, small * B, y) < -1 < alignment.printed_beta(large * B, large * B, y) < 0
+    )
 
 
 @some
@@ -411,9 +455,7 @@ def test_normalized_margins_share_their_limit_and_never_pass_the_bound(K, n, see
 @given(st.integers(2, 4), st.integers(1, 2), st.integers(0, 10**6))
 def test_flow_multipliers_bring_the_scaled_point_to_a_kkt_point_of_the_separation_problem(K, n, seed):
     path, y = generic_run(K, n, K + 1, seed, [0, 1e3, 1e90])
-    early, late = (
-        kkt.residual(*kkt.rescale(W, H, y), y, alignment.multipliers(W, H, y)) for W, H in path.points[1:]
-    )
+    early, late = (kkt.residual(*kkt.rescale(W, H, y), y, alignment.multipliers(W, H, y)) for W, H in path.points[1:])
     assert late.stationarity < 0.75 * early.stationarity
     assert late.complementarity < 0.3 * early.complementarity
     assert late.feasibility < 1e-12
@@ -521,6 +563,7 @@ def test_bad_arguments_are_named():
         (lambda: alignment.entropy_bound(0.0), "loss"),
         (lambda: alignment.merged(2, 1, 2, 1.0), "K"),
         (lambda: alignment.centred(4, 1, 1, 1.0), "d"),
+        (lambda: alignment.between(4, 1, 1, 1.0), "d"),
     ]:
         with pytest.raises(ValueError, match=f"^{name}: "):
             call()
