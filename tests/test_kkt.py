@@ -256,6 +256,21 @@ def test_polygon_with_an_apex_beats_the_polygon_from_dimension_3_on():
         assert best_of_search(K, n, d) < np.sqrt(n) * value(K) - 0.1
 
 
+@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("K", [5, 6, 9])
+def test_apex_over_a_polygon_is_feasible_and_lower_than_the_polygon(K, n):
+    p, u = K - 1, ((K - 1) / K) ** 0.75
+    V, _, _ = kkt.polygon(p, 1, 2)
+    W = np.block([[V, np.full((p, 1), -u / p)], [np.zeros((1, 2)), np.full((1, 1), u)]])  # (K, 3)
+    H = np.vstack([np.hstack([V, np.zeros((p, 1))]), [0, 0, p / (K * u)]]).T  # (3, K)
+    y = ulpm.balanced_labels(K, n)
+    W, H = n**0.25 * W, n**-0.25 * H[:, y]
+    value = np.sqrt(n) * (p / (1 - np.cos(2 * np.pi / p)) + np.sqrt(p / K))
+    assert margin.margin(W, H, y) == pytest.approx(1, rel=1e-12)
+    assert kkt.objective(W, H) == pytest.approx(value, rel=1e-12)
+    assert value < kkt.objective(*kkt.polygon(K, n, 3)[:2])
+
+
 @pytest.mark.parametrize("K", [2, 3])
 def test_kkt_points_of_up_to_three_classes_are_global_optima(K):
     for n, d, seed in [(1, 2, 0), (2, 2, 1), (3, 4, 2), (2, 5, 3)]:

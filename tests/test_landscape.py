@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ncpaper import etf, flow, landscape, margin, ulpm
+from ncpaper import collapse, etf, flow, landscape, margin, ulpm
 from tests import oracles
 from tests.strategies import collapsible_sizes, points
 
@@ -181,8 +181,12 @@ def test_opposite_signs_turn_a_collapsed_point_into_one_that_misclassifies_every
 
 def test_a_zero_factor_destroys_collapse():
     W, H, y = etf.collapsed(4, 2, 3)
-    assert not (0 * W @ H).any()  # every score ties
-    assert not ulpm.class_means(0 * H, y, 4).any()  # no angles between the class means
+    assert collapse.nc4_largest(W, H, y, H) == 0
+    assert collapse.nc4_largest(0 * W, H, y, H) == 1  # every score ties, at every feature; its nearest mean is one
+    with pytest.raises(ValueError, match="M: expected columns other than zero, which has no angle"):
+        collapse.nc2_uncentred(W, 0 * H, y)
+    assert ulpm.loss(0 * W, H, y) > landscape.minimum(4, 2, norm(0 * W, H)) * 1.01
+    assert ulpm.loss(W, 0 * H, y) > landscape.minimum(4, 2, norm(W, 0 * H)) * 1.01
 
 
 # Theorem 3.4: what was meant

@@ -67,6 +67,8 @@ def test_collapsed_point_with_unequal_norms_misses_the_bound(sizes, alpha):
     W, H, y = etf.collapsed(*sizes)
     ratio = margin.margin(alpha * W, H / alpha, y) / margin.bound(alpha * W, H / alpha, y)
     assert ratio == pytest.approx(2 / (alpha**2 + alpha**-2), rel=1e-9)
+    product = np.linalg.norm(alpha * W) * np.linalg.norm(H / alpha) / ((sizes[0] - 1) * np.sqrt(sizes[1]))
+    assert margin.margin(alpha * W, H / alpha, y) == pytest.approx(product, rel=1e-9)  # the sharper bound is attained
 
 
 @pytest.mark.parametrize(("K", "n", "d"), [(3, 1, 1), (4, 1, 2), (5, 2, 3), (6, 1, 4), (7, 2, 3)])
