@@ -5,9 +5,12 @@
 writes one JSON with its certificate, by default ``figures/data/vgg-laptop-0.json``. Every setting of a preset can be
 given another value (``--learning-rate 0.05``); the file then carries it in its name.
 
-The run survives being killed: started again, it continues after its last complete epoch. Nothing random happens within
-an epoch (no dropout, no augmentation; the order of the samples is a function of seed and epoch), so model, momentum and
-epoch are its whole state, and on a CPU the continued run is the uninterrupted one bit for bit.
+The run survives being killed: started again, it continues after the last epoch that was written down. Nothing random
+happens within an epoch (no dropout, no augmentation; the order of the samples is a function of seed and epoch), so model,
+momentum and epoch are its whole state, and on a CPU the continued run is the uninterrupted one bit for bit.
+
+Training in bfloat16 is fast on processors and GPUs that have instructions for it, and slow on others: there, give
+``--precision float32``. Measurements are made in float32 and float64 whatever the precision of the training.
 
 Several processes, several GPUs, several hosts: the same program under ``torchrun``, which shares each batch among the
 processes, so that the settings keep their meaning (``batch`` is the global batch)::
@@ -95,6 +98,9 @@ PRESETS = {
     "laptop": Settings("laptop", width=0.25, images=10_000, epochs=600),
     "paper": Settings("paper", width=1.0, images=60_000, epochs=600),
 }
+
+#: Seconds between two checkpoints, and so the most that a killed run has to do again; the last epoch always has one.
+PAUSE = 10.0
 
 #: Epochs that the caption of Figure 3 names; they are measured besides those equally spaced in the logarithm.
 CAPTION = {100, 500}
@@ -207,11 +213,17 @@ def append(columns, row):
 
 
 def save_checkpoint(path, settings, net, optimiser, progress):
-    """Write all that a run needs to go on, at once: whenever the process dies, a complete checkpoint is there."""
+    """Write all that a run needs to go on, at once: whenever the process dies, a complete checkpoint is there.
+
+    Raises ``OSError`` naming the file where it cannot be written, on a full disk for one.
+    """
     buffer = io.BytesIO()
     state = {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "progress": json.dumps(progress)}
     torch.save({"digest": settings.digest(), **state}, buffer)
-    results.write(path, buffer.getvalue())
+    try:
+        results.write(path, buffer.getvalue())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def load_checkpoint(path, settings, net, optimiser):
@@ -262,35 +274,44 @@ def resume(checkpoint, settings, net, optimiser):
     return progress
 
 
+def start(settings, device):
+    """The network with its random start, and its optimiser: gradient descent with momentum, without weight decay."""
+    net = vgg.VGG13(settings.width, seed=settings.seed).to(device, memory_format=torch.channels_last)
+    return net, torch.optim.SGD(net.parameters(), settings.learning_rate, settings.momentum)
+
+
 def run(settings, device="cpu", checkpoint=None, bar=True):
     """Train and measure; return the progress.
 
     That is the last epoch done, the seconds in all and those spent measuring, the class sizes, and columns of numbers:
     ``training`` for each epoch as seen while training, ``measured`` for the epochs to measure (0, the start, among them).
-    With ``checkpoint`` the run is written there after each epoch and continues from there. Raises what its parts raise;
-    the last checkpoint stays.
+    With ``checkpoint``, a path, the run is written there every ``PAUSE`` seconds and continues from there. Raises what its
+    parts raise; the last checkpoint stays.
     """
     torch.set_num_threads(settings.threads)
     torch.use_deterministic_algorithms(device == "cpu")
+    torch.backends.cudnn.benchmark = device != "cpu"
     torch.backends.cudnn.allow_tf32 = False  # measurements are float32; training is made fast by bfloat16
     x, y = load_data(settings, device)
-    net = vgg.VGG13(settings.width, seed=settings.seed).to(device, memory_format=torch.channels_last)
-    optimiser = torch.optim.SGD(net.parameters(), settings.learning_rate, settings.momentum)
+    net, optimiser = start(settings, device)
     progress, (share, shares) = resume(checkpoint, settings, net, optimiser), processes()
     model = DistributedDataParallel(net) if shares > 1 else net
-    at, next_epoch, clock = epochs_to_measure(settings), progress["epoch"] + 1, time.perf_counter
-    epochs = range(next_epoch, settings.epochs + 1)
-    for epoch in tqdm(epochs, "epochs", settings.epochs + 1, initial=next_epoch, disable=bool(share) or not bar):
-        started = trained = clock()
+    at, epochs = epochs_to_measure(settings), range(progress["epoch"] + 1, settings.epochs + 1)
+    started, saved = time.perf_counter(), -PAUSE
+    for epoch in tqdm(epochs, "epochs", settings.epochs + 1, initial=epochs.start, disable=bool(share) or not bar):
         if epoch > 0:
             append(progress["training"], train_epoch(model, optimiser, x, y, settings, epoch))
-            trained = clock()
+        trained = time.perf_counter()
         if epoch in at and share == 0:
             append(progress["measured"], {"epoch": epoch, **measure(net, x, y)})
-        progress["measuring"] += clock() - trained
-        progress |= {"epoch": epoch, "seconds": progress["seconds"] + clock() - started}
-        if checkpoint and share == 0:
+        now = time.perf_counter()
+        progress["epoch"] = epoch
+        progress["measuring"] += now - trained
+        progress["seconds"] += now - started
+        started = now
+        if checkpoint and share == 0 and (now - saved >= PAUSE or epoch == settings.epochs):
             save_checkpoint(checkpoint, settings, net, optimiser, progress)
+            saved = now
     return progress | {"class_sizes": torch.bincount(y).tolist()}
 
 

@@ -257,7 +257,9 @@ def test_mirrors_are_tried_in_turn_and_continue_each_others_part(mirror, made, t
 
 def test_a_mirror_without_ranges_starts_again(mirror, made, tmp_path):
     (tmp_path / f"{NAMES[0]}.part").write_bytes(made[NAMES[0]][:70])
-    fashion.download(NAMES[0], tmp_path, (mirror(ranges=False).url,))
+    server = mirror(ranges=False)
+    fashion.download(NAMES[0], tmp_path, (server.url,))
+    assert server.asked == ["bytes=70-"]
     assert (tmp_path / NAMES[0]).read_bytes() == made[NAMES[0]]
 
 

@@ -32,6 +32,13 @@ FRESH = multiprocessing.get_context("forkserver")
 FRESH.set_forkserver_preload(["tests.test_train", "torch._dynamo"])  # imported once, for all these processes
 
 
+@pytest.fixture(autouse=True, scope="module")
+def a_checkpoint_after_every_epoch():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "PAUSE", 0.0)
+        yield
+
+
 @pytest.fixture(scope="module")
 def data():
     real.folder()
@@ -77,8 +84,9 @@ def in_a_fresh_process(function, *words):
     return process.exitcode
 
 
-def run_tiny(path):
-    train.run(TINY, checkpoint=path, bar=False)
+def run_tiny(path, settings=TINY):
+    train.PAUSE = 0.0
+    train.run(settings, checkpoint=path, bar=False)
 
 
 def at_call(number, before, function):
@@ -213,9 +221,8 @@ def test_the_start_the_end_and_the_epochs_of_the_caption_are_measured(epochs, ev
 
 def test_an_epoch_is_stochastic_gradient_descent_with_momentum_on_the_mean_loss_without_decay(data):
     settings, (x, y) = replace(TINY, precision="float32", images=100, batch=40, learning_rate=0.05), data
-    net, rows = vgg.VGG13(TINY.width), []
+    (net, optimiser), rows = train.start(settings, "cpu"), []
     plain, velocity = copy.deepcopy(net), [torch.zeros_like(p) for p in net.parameters()]
-    optimiser = torch.optim.SGD(net.parameters(), settings.learning_rate, settings.momentum)
     for epoch in (1, 2):
         rows.append(train.train_epoch(net, optimiser, x, y, settings, epoch))
         order, losses, wrong = train.order(settings, epoch).tolist(), [], 0
@@ -248,6 +255,25 @@ def test_bfloat16_changes_the_loss_by_its_rounding_only(data):
 # What is recorded
 
 
+def mean_of(pairs):
+    return float(np.mean(list(pairs)))
+
+
+def cosines(vectors):
+    """The mean over pairs of different rows of |cos + 1/9|."""
+    U = [v / np.sqrt(np.sum(v**2)) for v in vectors]
+    return mean_of(abs(np.sum(U[k] * U[j]) + 1 / 9) for k in range(10) for j in range(10) if j != k)
+
+
+def variation(vectors):
+    norms = [np.sqrt(np.sum(v**2)) for v in vectors]
+    return np.std(norms) / np.mean(norms)
+
+
+def distance(A, B):
+    return mean_of(np.linalg.norm(a / np.linalg.norm(a) - b / np.linalg.norm(b)) for a, b in zip(A, B, strict=True))
+
+
 def test_a_measurement_is_that_of_the_definitions_one_sample_at_a_time(data):
     x, y = (part[:60] for part in data)
     net = vgg.VGG13(TINY.width, seed=1)
@@ -274,13 +300,21 @@ def test_a_measurement_is_that_of_the_definitions_one_sample_at_a_time(data):
         "normalized_margin_without_bias": bare / squares,
         "nc4_agreement": np.mean(Z.argmax(axis=1) == nearest),
         "within_class_variation": within / np.mean([np.linalg.norm(h - H.mean(axis=0)) for h in H]),
-        "classifier_norms": np.std(np.linalg.norm(W, axis=1)) / np.mean(np.linalg.norm(W, axis=1)),
+        "class_mean_norms": variation(means - H.mean(axis=0)),
+        "classifier_norms": variation(W),
+        "centred_classifier_norms": variation(W - W.mean(axis=0)),
+        "class_mean_cosines": cosines(means),
+        "centred_class_mean_cosines": cosines(means - H.mean(axis=0)),
+        "classifier_cosines": cosines(W),
+        "centred_classifier_cosines": cosines(W - W.mean(axis=0)),
+        "self_duality_distance": distance(means - H.mean(axis=0), W),
+        "centred_self_duality_distance": distance(means - H.mean(axis=0), W - W.mean(axis=0)),
         "norm_W": np.sqrt(np.sum(W**2)),
         "norm_H": np.sqrt(np.sum(H**2)),
         "norm_b": np.sqrt(np.sum(b**2)),
     }
     measured = train.measure(net, x, y)
-    assert {k: measured[k] for k in expected} == pytest.approx(expected, rel=1e-4)  # features are float32
+    assert measured == pytest.approx(expected, rel=1e-4)  # features are float32
 
 
 def test_everything_the_chapter_draws_is_measured(uninterrupted):
@@ -293,6 +327,14 @@ def test_everything_the_chapter_draws_is_measured(uninterrupted):
     assert {len(column) for column in progress["measured"].values()} == {5}
     assert progress["measured"]["epoch"] == [0, 1, 2, 3, 4]
     assert progress["training"]["epoch"] == [1, 2, 3, 4]
+
+
+def test_between_checkpoints_at_least_the_pause_goes_by_and_the_last_epoch_has_one(data, tmp_path, monkeypatch):
+    saved = []
+    monkeypatch.setattr(train, "PAUSE", 1e6)
+    monkeypatch.setattr(train, "save_checkpoint", lambda path, s, n, o, progress: saved.append(progress["epoch"]))
+    train.run(TINY, checkpoint=tmp_path / "run.pt", bar=False)
+    assert saved == [0, TINY.epochs]
 
 
 def test_measuring_does_not_disturb_the_training(data):
@@ -401,6 +443,7 @@ def cli_with_little_room(words, log):
     def no_room(*_):
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
 
+    train.PAUSE = 0.0
     train.save_checkpoint = at_call(3, no_room, train.save_checkpoint)
     cli(*words, log=log)
 
@@ -409,7 +452,7 @@ def test_where_a_checkpoint_cannot_be_written_the_last_one_is_kept_and_continued
     pytest.importorskip("resource")
     folder, log = tmp_path / "run", tmp_path / "log"
     assert in_a_fresh_process(cli_with_little_room, tiny_words(folder), log) == 1
-    assert re.search(r"error: .*File too large", log.read_text())
+    assert re.search(r"error: .*File too large: '.*run\.pt'", log.read_text())
     assert f"The last checkpoint is kept: {folder / 'run.pt'}" in log.read_text()
     assert [p.name for p in folder.iterdir()] == ["run.pt"]
     assert content(folder / "run.pt")[0]["epoch"] == 1
@@ -482,7 +525,7 @@ def test_a_damaged_checkpoint_is_refused_by_name(uninterrupted, tmp_path, share)
 
 def run_and_die_in_float32(path):
     train.loss_and_errors = at_call(8, die, train.loss_and_errors)
-    train.run(SHARED, checkpoint=path, bar=False)
+    run_tiny(path, SHARED)
 
 
 #: The last batch of an epoch has one sample, 257 = 4·64 + 1: the second process has nothing to do there.
