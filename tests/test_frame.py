@@ -276,6 +276,9 @@ def test_no_point_lies_below_the_minimum_with_weight_decay(point, decay):
     q = frame.decayed_margin(K, n, decay)
     least = K * n * np.log1p((K - 1) * np.exp(-q)) + decay * (K - 1) * np.sqrt(n) * q
     assert ulpm.loss(W, H, y) + decay / 2 * ulpm.squared_norm(W, H) >= least * (1 - 1e-12)
+    if q > 0:
+        W, H, y = etf.collapsed(K, n, K - 1, q)  # attains it
+        assert oracles.loss_by_loops(W, H, y) + decay / 2 * ulpm.squared_norm(W, H) == pytest.approx(least, rel=1e-9)
 
 
 @many
@@ -395,10 +398,25 @@ def test_distance_to_collapse_is_held_up_by_the_conserved_mean_of_the_classifier
 
 
 @many
+@given(collapsible_sizes(extra=(1, 2)), st.floats(1e-3, 1e-2))
+def test_floor_from_the_mean_of_the_classifiers_is_sharp(sizes, shift):
+    W, H, y = etf.collapsed(*sizes)
+    W = W + shift * np.eye(sizes[2])[-1]  # orthogonal to all classifiers
+    floor = np.sqrt(sizes[0]) * np.linalg.norm(W.mean(axis=0)) / np.sqrt(ulpm.squared_norm(W, H))
+    assert floor <= frame.distance_to_collapse(W, H, y) <= floor * (1 + floor**2)
+
+
+@many
 @given(points(scale=(0.1, 3.0)))
 def test_gradient_is_at_most_root_two_times_loss_times_norm(point):
     g = flat(ulpm.gradient(*point))
     assert np.linalg.norm(g) <= np.sqrt(2) * ulpm.loss(*point) * np.sqrt(ulpm.squared_norm(*point[:2]))
+
+
+def test_factor_root_two_between_gradient_and_loss_times_norm_is_sharp():
+    W, H, y = np.array([[-100.0], [100.0]]), np.array([[-0.05, 0.1]]), np.array([0, 1])  # margins 10 and 20
+    ratio = np.linalg.norm(flat(ulpm.gradient(W, H, y))) / (ulpm.loss(W, H, y) * np.sqrt(ulpm.squared_norm(W, H)))
+    assert ratio == pytest.approx(np.sqrt(2), rel=1e-3)  # up to terms of the order exp(-10)
 
 
 @many
@@ -407,6 +425,8 @@ def test_growth_of_the_squared_norm_is_at_most_four_over_e_per_wrong_logit(point
     W, H, y = point
     g = flat(ulpm.gradient(W, H, y))
     assert -2 * g @ flat((W, H)) <= 4 / np.e * y.size * (W.shape[0] - 1)
+    W, H, y = etf.collapsed(2, 3, 1, q=1.278)  # where q / (1 + exp(q)) is largest
+    assert -2 * flat(ulpm.gradient(W, H, y)) @ flat((W, H)) > 3 / np.e * y.size
 
 
 # loss-dependent steps, section 5.3
@@ -513,8 +533,10 @@ def test_one_step_multiplies_a_within_class_deviation_by_the_closed_form(sizes, 
     kappa = (1 - (K - 1) * p) * q * mu
     assert np.allclose(after, (1 - s * kappa) * 2 * E, rtol=1e-4, atol=1e-5 * np.linalg.norm(E))  # second order in E
     assert np.allclose(W - s * gW, (1 + s * mu) * W, rtol=1e-6, atol=1e-6 * np.linalg.norm(W))
-    assume(abs(s * (kappa - mu) - 2) > 0.01)  # beyond the second order in E
-    assert (np.linalg.norm(after) < (1 + s * mu) * np.linalg.norm(2 * E)) == (s * (kappa - mu) < 2)
+    for factor in (0.9, 1.1) if kappa > 1.1 * mu else ():  # the two sides of the threshold
+        s = 2 * factor / (kappa - mu)
+        after = (H - s * gH)[:, 0] - (H - s * gH)[:, 1]
+        assert (np.linalg.norm(after) < (1 + s * mu) * np.linalg.norm(2 * E)) == (factor < 1)
     if q > 40:  # exp(-40) is below rounding
         assert kappa - mu == pytest.approx((q - 1) / ((K - 1) * np.sqrt(n)), rel=1e-9)  # the limit for large margins
 
