@@ -7,6 +7,10 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # The environment: made when missing; conda users give ENV="$CONDA_PREFIX".
 ENV ?= .venv
 
+PRESET ?= smoke
+SEED ?= 0
+DEVICE ?= cpu
+
 BIN := $(ENV)/bin
 READY := $(ENV)/.ncpaper-ready
 export OMP_NUM_THREADS := 1
@@ -15,7 +19,7 @@ export PYTHONHASHSEED := 0
 export JUPYTER_PLATFORM_DIRS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book outputs figures test lint bench clean
+.PHONY: help book outputs figures test lint bench train clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -47,6 +51,10 @@ lint: $(READY) ## check the style of the code
 bench: $(READY) ## measure the speed, as ratios within one run
 	@echo "Measuring; the table is printed"
 	@$(BIN)/python book/_tools/bench.py
+
+train: $(READY) ## train VGG-13 on FashionMNIST: PRESET=smoke (seconds), laptop (an hour) or paper (a GPU), SEED=0, DEVICE=cpu
+	@echo "Training, resumed if it was interrupted; the record goes to figures/data/vgg-$(PRESET)-$(SEED).json"
+	@$(BIN)/python -m ncpaper.train --preset $(PRESET) --seed $(SEED) --device $(DEVICE)
 
 clean: ## remove what was built; the environment stays
 	rm -rf _build

@@ -15,16 +15,6 @@ ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ROOT / "book" / "_tools"
 
 
-@pytest.fixture(scope="session")
-def html(tmp_path_factory):
-    """The book rendered from the stored notebooks; a warning fails the build."""
-    output = tmp_path_factory.mktemp("book")
-    command = [sys.executable, TOOLS / "book.py", ROOT / "book", output]
-    run = subprocess.run(command, capture_output=True, text=True)
-    assert run.returncode == 0, run.stdout + run.stderr
-    return output / "html"
-
-
 class Page(HTMLParser):
     """The links, the ids and the images without alternative text of a page."""
 

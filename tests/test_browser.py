@@ -6,8 +6,6 @@ import shutil
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.test_book import html  # noqa: F401
-
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
@@ -25,7 +23,7 @@ def browser():
 
 
 @pytest.mark.parametrize("width", [1280, 390], ids=["desktop", "phone"])
-def test_pages_open_without_errors_with_formulas_and_within_the_window(browser, html, width):  # noqa: F811
+def test_pages_open_without_errors_with_formulas_and_within_the_window(browser, html, width):
     context, faults, formulas = browser.new_context(viewport={"width": width, "height": 844}), [], 0
     context.route("http*://**", lambda route: (faults.append(route.request.url), route.abort()))
     for path in sorted(html.glob("book/*.html")):

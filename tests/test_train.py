@@ -528,8 +528,12 @@ def run_and_die_in_float32(path):
     run_tiny(path, SHARED)
 
 
-#: The last batch of an epoch has one sample, 257 = 4·64 + 1: the second process has nothing to do there.
-SHARED = replace(TINY, precision="float32", images=257)
+#: The last batch of an epoch has one sample, 257 = 4·64 + 1: the second process has nothing to do there. With a small
+#: learning rate roundoff grows little in fifteen steps.
+SHARED = replace(TINY, precision="float32", images=257, learning_rate=0.001, epochs=3)
+#: Roundoff alone is 6e-8 and stays below 1e-6; a unit or a maximum that it switches changes measures by up to 2e-4 (one
+#: process with the samples within each batch in reverse order). A gradient shared wrongly changes the second digit.
+ROUNDOFF = 1e-3
 
 
 def test_two_processes_continue_one_with_the_same_measures(data, tmp_path):
@@ -544,5 +548,5 @@ def test_two_processes_continue_one_with_the_same_measures(data, tmp_path):
     for part in ("training", "measured"):
         assert two[part].keys() == one[part].keys()
         for name in one[part]:
-            # roundoff is 6e-8, and twenty steps enlarge it little; a gradient shared wrongly changes the first digits
-            assert two[part][name] == pytest.approx(one[part][name], rel=1e-5), name
+            one_sample = {"errors": 1, "accuracy": 1 / 257, "nc4_agreement": 1 / 257}.get(name, 0)
+            assert two[part][name] == pytest.approx(one[part][name], rel=ROUNDOFF, abs=1.01 * one_sample), name
