@@ -19,7 +19,7 @@ export PYTHONHASHSEED := 0
 export JUPYTER_PLATFORM_DIRS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book outputs figures test lint bench train clean
+.PHONY: help book outputs figures test lint bench data train clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -52,12 +52,15 @@ bench: $(READY) ## measure the speed, as ratios within one run
 	@echo "Measuring; the table is printed"
 	@$(BIN)/python book/_tools/bench.py
 
+data: $(READY) ## fetch FashionMNIST and check it (only the training needs it; NCPAPER_DATA names a folder that has it)
+	@$(BIN)/python -c "from ncpaper import fashion; fashion.load('train'); fashion.load('t10k'); print(fashion.folder())"
+
 train: $(READY) ## train VGG-13 on FashionMNIST: PRESET=smoke (seconds), laptop (an hour) or paper (a GPU), SEED=0, DEVICE=cpu
 	@echo "Training, resumed if it was interrupted; the record goes to figures/data/vgg-$(PRESET)-$(SEED).json"
 	@$(BIN)/python -m ncpaper.train --preset $(PRESET) --seed $(SEED) --device $(DEVICE)
 
-clean: ## remove what was built; the environment stays
-	rm -rf _build
+clean: ## remove what was built; the environment and the checkpoints of training stay
+	@if [ -d _build ]; then find _build -mindepth 1 -maxdepth 1 ! -name checkpoints -exec rm -rf {} +; fi
 
 $(READY): requirements.lock pyproject.toml
 	@echo "Setting up the environment in $(ENV) (once, a few minutes)"

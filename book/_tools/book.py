@@ -32,12 +32,15 @@ def main(notebooks, output):
     stage(Path(notebooks), output / "src")
     shutil.rmtree(output / "_build", ignore_errors=True)
     build = [Path(sys.executable).parent / "jupyter-book", "build", output / "src", "--path-output", output]
-    status = subprocess.run([*build, "--all", "--nitpick", "--warningiserror", "--keep-going", "--quiet"]).returncode
-    if status == 0:
-        shutil.rmtree(output / "html", ignore_errors=True)
-        (output / "_build" / "html").rename(output / "html")
-        print(f"The book is rendered: open {output / 'html' / 'index.html'}")
-    return status
+    command = [*build, "--all", "--nitpick", "--warningiserror", "--keep-going"]
+    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if run.returncode:
+        print(run.stdout, file=sys.stderr)
+        return run.returncode
+    shutil.rmtree(output / "html", ignore_errors=True)
+    (output / "_build" / "html").rename(output / "html")
+    print(f"The book is rendered: open {output / 'html' / 'index.html'}")
+    return 0
 
 
 if __name__ == "__main__":
