@@ -19,7 +19,9 @@ def slug(verdict):
 
 def place(claim):
     return claim.where + (
-        f", line{'s' * ('-' in claim.lines or ',' in claim.lines)} {claim.lines}" if claim.lines else ""
+        f", line{'s' * ('-' in claim.lines or ',' in claim.lines)} {claim.lines.replace('-', '–')}"
+        if claim.lines
+        else ""
     )
 
 
@@ -106,11 +108,13 @@ class Errata(Rendered):
     """Printed, corrected, consequence, test: one entry for each statement that does not simply hold."""
 
     def text(self, ledger):
-        entries = []
+        entries, links = [], {}
         for c in ledger.values():
             if c.verdict not in claims.ERRATA:
                 continue
-            entries.append(f"""**{place(c)}**, {{ref}}`{c.id} <{c.anchor}>` {{badge}}`{c.id}`
+            links.setdefault(c.chapter, []).append(f"{{ref}}`{c.id} <erratum-{c.id}>`")
+            entries.append(f"""(erratum-{c.id})=
+**{place(c)}**, {{ref}}`{c.id} <{c.anchor}>` {{badge}}`{c.id}`
 
 Printed
 : {indent(c.printed)}
@@ -124,7 +128,8 @@ Consequence
 Tests
 : {indent(code([*c.refutes, *c.tests]))}
 """)
-        return "\n---\n\n".join(entries)
+        index = "\n".join(f"- {{doc}}`{chapter}`: {', '.join(found)}" for chapter, found in links.items())
+        return index + "\n\n---\n\n" + "\n---\n\n".join(entries)
 
 
 class Gallery(Rendered):
