@@ -18,7 +18,7 @@ VERDICTS = {
     "ambiguous": "cannot be judged until a reading is chosen; each reading is judged",
     "observed": "empirical: seen at the size and length it names",
     "not observed": "empirical: not seen at the size and length it names",
-    "not tested": "not judged yet, and why",
+    "not tested": "not judged yet; the reason is given",
 }
 
 #: The verdicts that put a statement on the errata page.

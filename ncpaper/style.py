@@ -17,7 +17,7 @@ import numpy as np
 
 from ncpaper import results
 
-#: Colours by role; the paper draws features in blue and classifiers in red. Distinct to colour-blind readers.
+#: Colours by role; features blue, as in the paper, classifiers orange-red. Distinct to colour-blind readers.
 COLORS = {
     "feature": "#0072b2",
     "classifier": "#d55e00",

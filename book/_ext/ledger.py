@@ -54,7 +54,7 @@ class ClaimBox(OneClaim):
 
     def box(self, claim):
         return f"""({claim.anchor})=
-:::{{admonition}} {place(claim)} {{badge}}`{claim.id}`
+:::{{admonition}} {place(claim)}: {claim.id} {{badge}}`{claim.id}`
 :class: claim
 
 {claim.printed}

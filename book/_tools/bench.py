@@ -5,6 +5,8 @@ compared run in turn within each repetition, and only ratios within one repetiti
 """
 
 import os
+import re
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -80,11 +82,26 @@ def figure_2(n, K=5, d=20):
     )
 
 
+def doors():
+    """The two commands of the README after the set-up, by the clock on the wall, and the slowest chapter."""
+    print("\nThe README's commands, environment set up (seconds on the wall, this machine as busy as it is)")
+    for target in ("book", "test"):
+        started = time.perf_counter()
+        run = subprocess.run(["make", target], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        outcome = "" if run.returncode == 0 else f"   FAILED, exit status {run.returncode}"
+        print(f"  make {target:21s} {time.perf_counter() - started:8.1f}{outcome}")
+        chapters = re.findall(r"^  (\w+): ([\d.]+) s$", run.stdout, re.M)
+        if chapters:
+            name, seconds = max(chapters, key=lambda chapter: float(chapter[1]))
+            print(f"  slowest chapter, all cells {float(seconds):8.1f}   {name}")
+
+
 def main():
     """Print every table."""
     torch.set_num_threads(1)
     for n in (10, 2):
         figure_2(n)
+    doors()
 
 
 if __name__ == "__main__":
