@@ -25,8 +25,14 @@ def place(claim):
     )
 
 
-def code(ids):
-    return "\n".join(f"- `{i}`" for i in ids)
+def tests(claim):
+    """The names of the tests, folded: those of the printed statement first."""
+    printed = [f"- `{i}` (as printed)" for i in claim.refutes]
+    listed = "\n".join([*printed, *(f"- `{i}`" for i in claim.tests)])
+    title = f"Tests: {len(claim.tests)}" + f", and {len(claim.refutes)} of the statement as printed" * bool(
+        claim.refutes
+    )
+    return f":::{{dropdown}} {title}\n{listed}\n:::"
 
 
 class Rendered(SphinxDirective):
@@ -70,12 +76,10 @@ class VerdictBox(OneClaim):
             parts.append(f"*Consequence.* {claim.consequence}")
         known = f"*How it is known.* {claim.basis} Evidence: {', '.join(claim.evidence) or 'none'}"
         parts.append(f"{known}; proof: {claim.proof}; tolerance: {claim.tolerance}.")
-        if claim.refutes:
-            parts.append(f"*Tests of the printed statement*\n\n{code(claim.refutes)}")
-        if claim.tests:
-            parts.append(f"*Tests of the verdict*\n\n{code(claim.tests)}")
-        body = "\n\n".join(parts)
-        return f":::{{admonition}} Verdict on {claim.id}\n:class: verdict verdict-{slug(claim.verdict)}\n\n{body}\n:::"
+        body = "\n\n".join([*parts, tests(claim)])
+        return (
+            f"::::{{admonition}} Verdict on {claim.id}\n:class: verdict verdict-{slug(claim.verdict)}\n\n{body}\n::::"
+        )
 
 
 class ClaimsTable(Rendered):
@@ -125,8 +129,7 @@ What is true
 Consequence
 : {indent(c.consequence or "None for the paper's other statements.")}
 
-Tests
-: {indent(code([*c.refutes, *c.tests]))}
+{tests(c)}
 """)
         index = "\n".join(f"- {{doc}}`{chapter}`: {', '.join(found)}" for chapter, found in links.items())
         return index + "\n\n---\n\n" + "\n---\n\n".join(entries)
