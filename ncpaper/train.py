@@ -95,7 +95,7 @@ class Settings:
 
 PRESETS = {
     "smoke": Settings("smoke", width=0.125, images=500, epochs=3, evaluations=3),
-    "laptop": Settings("laptop", width=0.25, images=10_000, epochs=550, precision="float32"),
+    "laptop": Settings("laptop", width=0.25, images=6_000, epochs=550, precision="float32"),
     "paper": Settings("paper", width=1.0, images=60_000, epochs=600),
 }
 
