@@ -129,6 +129,7 @@ GEOMETRY = {
     "centred_self_duality_distance": metrics.centred_self_duality_distance,
     "margin_without_bias": margin.margin,
     "normalized_margin_without_bias": margin.normalized_margin,
+    "mean_classifier_floor": lambda W, H, y: metrics.mean_classifier_floor(W),
     "norm_W": lambda W, H, y: np.linalg.norm(W),
     "norm_H": lambda W, H, y: np.linalg.norm(H),
 }

@@ -28,8 +28,9 @@ class VGG13(nn.Module):
         if any(c and not k for c, k in zip(CONFIGURATION_B, channels, strict=True)):
             raise ValueError(f"width: expected at least one channel in every layer, got {width}")
         layers, before = [], 1
-        for c in channels:
-            layers += [skip_init(nn.Conv2d, before, c, 3, padding=1), nn.ReLU(inplace=True)] if c else [nn.MaxPool2d(2)]
+        for c, following in zip(channels, [*channels[1:], 0], strict=True):
+            layers += [skip_init(nn.Conv2d, before, c, 3, padding=1)] if c else [nn.MaxPool2d(2)]
+            layers += [nn.ReLU(inplace=True)] if not c or following else []  # after the pooling, where there is one
             before = c or before
         self.features = nn.Sequential(*layers, nn.Flatten())
         self.classifier = skip_init(nn.Linear, before, classes)

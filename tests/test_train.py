@@ -309,6 +309,7 @@ def test_a_measurement_is_that_of_the_definitions_one_sample_at_a_time(data):
         "centred_classifier_cosines": cosines(W - W.mean(axis=0)),
         "self_duality_distance": distance(means - H.mean(axis=0), W),
         "centred_self_duality_distance": distance(means - H.mean(axis=0), W - W.mean(axis=0)),
+        "mean_classifier_floor": np.linalg.norm(W.mean(axis=0)) / np.mean([np.linalg.norm(w) for w in W]),
         "norm_W": np.sqrt(np.sum(W**2)),
         "norm_H": np.sqrt(np.sum(H**2)),
         "norm_b": np.sqrt(np.sum(b**2)),

@@ -47,6 +47,20 @@ def test_the_layers_are_those_of_configuration_b():
 
 
 @quickly
+@given(width=WIDTHS, seed=st.integers(0, 2**31))
+def test_rectifying_after_the_pooling_is_the_same_map_with_the_same_gradient(width, seed):
+    """Against the order of the original, every convolution rectified before it is pooled."""
+    net, x = vgg.VGG13(width, seed=seed), batch(seed=seed)
+    convolutions, h = iter(layers(net, nn.Conv2d)), x
+    for c in vgg.CONFIGURATION_B:
+        h = torch.relu(next(convolutions)(h)) if c else torch.max_pool2d(h, 2)
+    features, _ = net(x)
+    assert torch.equal(features, h.flatten(1))
+    ours, original = (torch.autograd.grad((f**2).sum(), [*net.features.parameters()]) for f in (features, h.flatten(1)))
+    assert all(torch.equal(g, o) for g, o in zip(ours, original, strict=True))
+
+
+@quickly
 @given(width=WIDTHS, size=st.integers(1, 5), classes=st.integers(2, 12))
 def test_the_width_multiplies_the_features(width, size, classes):
     features, logits = vgg.VGG13(width, classes)(batch(size))
