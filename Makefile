@@ -10,6 +10,7 @@ ENV ?= .venv
 PRESET ?= smoke
 SEED ?= 0
 DEVICE ?= cpu
+OPTIONS ?=
 
 BIN := $(ENV)/bin
 READY := $(ENV)/.ncpaper-ready
@@ -55,9 +56,9 @@ bench: $(READY) ## measure the speed, as ratios within one run
 data: $(READY) ## fetch FashionMNIST and check it (only the training needs it; NCPAPER_DATA names a folder that has it)
 	@$(BIN)/python -c "from ncpaper import fashion; fashion.load('train'); fashion.load('t10k'); print(fashion.folder())"
 
-train: $(READY) ## train VGG-13 on FashionMNIST: PRESET=smoke (seconds), laptop (an hour) or paper (a GPU), SEED=0, DEVICE=cpu
-	@echo "Training, resumed if it was interrupted; the record goes to figures/data/vgg-$(PRESET)-$(SEED).json"
-	@$(BIN)/python -m ncpaper.train --preset $(PRESET) --seed $(SEED) --device $(DEVICE)
+train: $(READY) ## train VGG-13: PRESET=smoke (seconds), pocket (minutes), laptop (an hour) or paper (a GPU), SEED=0, DEVICE=cpu
+	@echo "Training, resumed if it was interrupted; the record goes to figures/data"
+	@$(BIN)/python -m ncpaper.train --preset $(PRESET) --seed $(SEED) --device $(DEVICE) $(OPTIONS)
 
 clean: ## remove what was built; the environment and the checkpoints of training stay
 	@if [ -d _build ]; then find _build -mindepth 1 -maxdepth 1 ! -name checkpoints -exec rm -rf {} +; fi

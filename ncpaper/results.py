@@ -7,6 +7,9 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
+#: Where the recorded runs lie in a checkout of the companion.
+RECORDED = Path(__file__).resolve().parents[1] / "figures" / "data"
+
 PACKAGES = ("numpy", "scipy", "matplotlib", "torch", "numba")
 
 

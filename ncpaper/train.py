@@ -95,6 +95,7 @@ class Settings:
 
 PRESETS = {
     "smoke": Settings("smoke", width=0.125, images=500, epochs=3, evaluations=3),
+    "pocket": Settings("pocket", width=0.125, images=2_000, epochs=550, precision="float32"),
     "laptop": Settings("laptop", width=0.25, images=6_000, epochs=550, precision="float32"),
     "paper": Settings("paper", width=1.0, images=60_000, epochs=600),
 }
@@ -396,7 +397,9 @@ def main(words=None):
         device = start_processes(device)
         progress = run(settings, device, checkpoint)
         if processes()[0] == 0:
-            save(output or Path("figures", "data", f"{name}.json"), progress, settings, device)
+            output = output or Path("figures", "data", f"{name}.json")
+            save(output, progress, settings, device)
+            print(f"The record is in {output}")
     except (ValueError, FloatingPointError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         if checkpoint and checkpoint.exists():

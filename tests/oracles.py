@@ -2,6 +2,11 @@
 
 import numpy as np
 import torch
+from PIL import Image
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from ncpaper import vgg
 
 
 def loss_by_loops(W, H, y):
@@ -112,3 +117,46 @@ def torch_descent(W, H, y, rate, steps):
         loss.backward()
         optimizer.step()
     return W.detach().numpy(), H.detach().numpy()
+
+
+class OneImageAtATime(Dataset):
+    """Images as one usually feeds them: each padded, made a tensor and standardised when it is asked for."""
+
+    def __init__(self, pixels, labels):
+        self.pixels, self.labels = pixels, labels
+        self.mean, self.deviation = pixels.mean(), pixels.std(ddof=1)
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __getitem__(self, i):
+        framed = Image.new("L", (32, 32))
+        framed.paste(Image.fromarray(self.pixels[i]), (2, 2))
+        image = torch.from_numpy(np.array(framed, dtype=np.float32))[None]
+        return (image - self.mean) / self.deviation, int(self.labels[i])
+
+
+def plain_network(width, seed):
+    """VGG-13 as its table reads, every convolution rectified before it is pooled, with the start of ``vgg.VGG13``."""
+    layers, before = [], 1
+    for c in vgg.CONFIGURATION_B:
+        k = round(c * width)
+        layers += [nn.Conv2d(before, k, 3, padding=1), nn.ReLU()] if c else [nn.MaxPool2d(2)]
+        before = k or before
+    net = nn.Sequential(*layers, nn.Flatten(), nn.Linear(before, 10))
+    with torch.no_grad():
+        for p, q in zip(net.parameters(), vgg.VGG13(width, seed=seed).parameters(), strict=True):
+            p.copy_(q)
+    return net
+
+
+def plain_epoch(net, optimiser, data, order, batch):
+    """One epoch as tutorials write it: ``DataLoader``, float32, the default memory layout. Returns the mean loss."""
+    total = 0.0
+    for x, y in DataLoader(data, batch, sampler=order):
+        optimiser.zero_grad()
+        loss = nn.functional.cross_entropy(net(x), y)
+        loss.backward()
+        optimiser.step()
+        total += loss.item() * len(y)
+    return total / len(data)

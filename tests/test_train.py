@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
 from ncpaper import fashion, results, train, vgg
-from tests import real
+from tests import oracles, real
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Seconds on one core; 300 = 4·64 + 44, so that the last batch of an epoch is a smaller one.
@@ -187,11 +187,11 @@ def test_the_digest_depends_on_every_field():
 
 
 def test_the_presets_are_of_the_sizes_that_the_caption_needs():
-    assert set(train.PRESETS) == {"smoke", "laptop", "paper"}
+    assert set(train.PRESETS) == {"smoke", "pocket", "laptop", "paper"}
     assert {name: s.preset for name, s in train.PRESETS.items()} == {name: name for name in train.PRESETS}
     paper = train.PRESETS["paper"]
     assert (paper.width, paper.images, paper.epochs >= 600) == (1.0, 60_000, True)
-    assert train.PRESETS["laptop"].epochs >= 500
+    assert min(train.PRESETS[name].epochs for name in ("pocket", "laptop")) >= 500
 
 
 # What an epoch is
@@ -242,6 +242,20 @@ def test_an_epoch_is_stochastic_gradient_descent_with_momentum_on_the_mean_loss_
         assert rows[-1]["errors"] == wrong
     for p, q in zip(net.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(p, q, rtol=1e-5, atol=1e-6)  # roundoff 6e-8 in sums of another order, six steps
+
+
+def test_an_epoch_is_that_of_the_plain_recipe(data):
+    """DataLoader, one image at a time, the default layout, rectified before it is pooled: the opponent of the bench."""
+    settings, (x, y), pixels = replace(TINY, precision="float32"), data, fashion.load("train")[0][: TINY.images]
+    net, optimiser = train.start(settings, "cpu")
+    plain = oracles.plain_network(settings.width, settings.seed)
+    plain_optimiser = torch.optim.SGD(plain.parameters(), settings.learning_rate, settings.momentum)
+    images = oracles.OneImageAtATime(pixels, y.numpy())
+    for epoch in (1, 2):
+        ours = train.train_epoch(net, optimiser, x, y, settings, epoch)["mean_loss"]
+        order = train.order(settings, epoch).tolist()
+        theirs = oracles.plain_epoch(plain, plain_optimiser, images, order, settings.batch)
+        assert ours == pytest.approx(theirs, rel=1e-4)  # roundoff 6e-8 in sums of another order, ten steps
 
 
 def test_bfloat16_changes_the_loss_by_its_rounding_only(data):
@@ -342,6 +356,16 @@ def test_measuring_does_not_disturb_the_training(data):
     often, seldom = (train.run(replace(TINY, evaluations=e), bar=False) for e in (4, 2))
     assert often["training"] == seldom["training"]
     assert len(often["measured"]["epoch"]) > len(seldom["measured"]["epoch"])
+
+
+def test_the_paper_preset_can_be_rehearsed_on_a_processor(data, tmp_path):
+    """Full width, 60,000 images replaced by sixty, one epoch: as many parameters as the formula says are kept."""
+    rehearsal = replace(train.PRESETS["paper"], images=60, epochs=1, batch=30)
+    assert train.main(tiny_words(tmp_path, rehearsal)) == 0
+    recorded, made = results.load(tmp_path / "run.json")
+    assert (made["settings"]["width"], recorded["measured"]["epoch"]) == (1.0, [0, 1])
+    state = torch.load(tmp_path / "run.pt", weights_only=True)
+    assert sum(p.numel() for p in state["net"].values()) == vgg.parameter_count(1.0)
 
 
 def test_the_smoke_preset_writes_a_record_that_says_how_it_was_made(data, tmp_path, monkeypatch):

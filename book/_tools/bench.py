@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
@@ -19,7 +20,7 @@ sys.path.insert(0, str(ROOT))
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
-from ncpaper import compiled, flow, ulpm  # noqa: E402
+from ncpaper import compiled, fashion, flow, train, ulpm  # noqa: E402
 from tests import oracles  # noqa: E402
 
 STEPS, RATE, REPETITIONS = 10**5, 5.0, 5
@@ -41,6 +42,12 @@ def peak(size=1000):
     """Operations per second of a large matrix product (BLAS) in float64: what one core reaches at its best."""
     A = np.random.default_rng(0).standard_normal((size, size))
     return 2 * size**3 / min(timed(lambda: A @ A)[1] for _ in range(10))
+
+
+def torch_peak(dtype, size=2048):
+    """The same for PyTorch, in the format in which it trains."""
+    A = torch.randn(size, size, dtype=dtype)
+    return 2 * size**3 / min(timed(lambda: A @ A)[1] for _ in range(5))
 
 
 def figure_2(n, K=5, d=20):
@@ -82,6 +89,69 @@ def figure_2(n, K=5, d=20):
     )
 
 
+def operations_per_image(net):
+    """Additions and multiplications of one training step on one image: forward, and backward twice as many."""
+    products, image = [], torch.zeros(1, 1, 32, 32)
+    hooks = [
+        layer.register_forward_hook(lambda layer, _, out: products.append(out.numel() * layer.weight[0].numel()))
+        for layer in net.modules()
+        if hasattr(layer, "weight")
+    ]
+    net(image)
+    for hook in hooks:
+        hook.remove()
+    return 3 * 2 * sum(products)
+
+
+def training(preset, images):
+    """Epochs of the training program and of the plain recipe, in turn, on as many images; prints their rows."""
+    settings = replace(train.PRESETS[preset], images=images)
+    (pixels, labels), programs, order = fashion.load("train"), {}, train.order(settings, 1).tolist()
+    plain, data = oracles.plain_network(settings.width, 0), oracles.OneImageAtATime(pixels[:images], labels[:images])
+    plain_optimiser = torch.optim.SGD(plain.parameters(), settings.learning_rate, settings.momentum)
+    programs["plain recipe, float32"] = lambda: oracles.plain_epoch(plain, plain_optimiser, data, order, settings.batch)
+    x, y = train.load_data(settings, "cpu")
+    for precision in ("float32", "bfloat16"):
+        chosen = replace(settings, precision=precision)
+        net, optimiser = train.start(chosen, "cpu")
+        programs[f"ncpaper.train, {precision}"] = lambda n=net, o=optimiser, s=chosen: train.train_epoch(
+            n, o, x, y, s, 1
+        )
+    for program in programs.values():
+        program()
+    runs = [{name: timed(program)[1] for name, program in programs.items()} for _ in range(REPETITIONS)]
+    seconds = {name: np.array([run[name] for run in runs]) for name in programs}
+    work, first = operations_per_image(net), next(iter(programs))
+    print(f"\nTraining at the width of the preset {preset}, {images} images, batch {settings.batch}")
+    print(f"  {REPETITIONS} epochs by each program in turn: median (least to greatest)")
+    for name, used in seconds.items():
+        print(f"  {name:26s} milliseconds per image {spread(used / images * 1e3)}")
+    for name in list(programs)[1:]:
+        print(f"  plain recipe / {name:26s} time ratio {spread(seconds[first] / seconds[name])}")
+    for name, used in seconds.items():
+        dtype = torch.bfloat16 if name.endswith("bfloat16") else torch.float32
+        best, reached = torch_peak(dtype), work * images / np.median(used)
+        print(f"  {name:26s} {reached / 1e9:6.0f} GFLOP/s, {reached / best:.0%} of a matrix product's {best / 1e9:.0f}")
+    limit = np.median(seconds[first]) / images / work * torch_peak(torch.float32)
+    print(f"  the plain recipe takes {limit:.2f} times as long as float32 matrix products of as many operations would")
+
+
+def measuring(preset):
+    """What measuring costs beside training, with the recorded epochs' spacing; prints it."""
+    settings = train.PRESETS[preset]
+    x, y = train.load_data(settings, "cpu")
+    net, optimiser = train.start(settings, "cpu")
+    epoch = min(timed(lambda: train.train_epoch(net, optimiser, x, y, settings, 1))[1] for _ in range(2))
+    once, times = (
+        min(timed(lambda: train.measure(net, x, y))[1] for _ in range(2)),
+        len(train.epochs_to_measure(settings)),
+    )
+    share = once * times / (epoch * settings.epochs)
+    print(
+        f"  measuring {times} of {settings.epochs} epochs of the preset {preset}: {share:.1%} of the time of training"
+    )
+
+
 def doors():
     """The two commands of the README after the set-up, by the clock on the wall, and the slowest chapter."""
     print("\nThe README's commands, environment set up (seconds on the wall, this machine as busy as it is)")
@@ -101,6 +171,9 @@ def main():
     torch.set_num_threads(1)
     for n in (10, 2):
         figure_2(n)
+    for preset, images in {"pocket": 1280, "laptop": 1280, "paper": 256}.items():
+        training(preset, images)
+    measuring("laptop")
     doors()
 
 
