@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import least_squares
@@ -278,6 +279,32 @@ def test_the_laws_are_as_many_as_counted(K, M, d):
         half = dH @ H.T - (dW - dW.mean(axis=0)).T @ (W - W.mean(axis=0))
         rows.append(np.concatenate([dW.mean(axis=0), (half + half.T).ravel()]))
     assert np.linalg.matrix_rank(np.array(rows), tol=1e-9) == conservation.laws(K, M, d)
+
+
+@pytest.mark.parametrize(("K", "n", "d"), [(2, 1, 1), (2, 1, 2), (2, 1, 4), (2, 2, 1), (3, 1, 1), (3, 1, 2)])
+def test_flows_of_balanced_labellings_reach_as_many_directions_as_those_of_all(K, n, d):
+    """The rank of the map from times to the point that a chain of such flows reaches, by autograd through the chain."""
+    rng, M, size = np.random.default_rng(0), K * n, K * d + d * K * n
+    labellings = [torch.tensor(y) for y in sorted(set(itertools.permutations(ulpm.balanced_labels(K, n))))]
+    chain, start = [labellings[i % len(labellings)] for i in range(3 * size)], torch.tensor(rng.standard_normal(size))
+
+    def velocity(x, y):
+        W, H = x[: K * d].reshape(K, d), x[K * d :].reshape(d, M)
+        G = torch.softmax(W @ H, dim=0) - torch.nn.functional.one_hot(y, K).T
+        return -torch.cat([(G @ H.T).ravel(), (W.T @ G).ravel()])
+
+    def reached(times):
+        x = start
+        for time, y in zip(times, chain, strict=True):
+            for _ in range(4):  # the midpoint rule: close to the flow, and its rank is what matters
+                x = x + time / 4 * velocity(x + time / 8 * velocity(x, y), y)
+        return x
+
+    J = torch.autograd.functional.jacobian(reached, torch.tensor(rng.uniform(-0.3, 0.3, len(chain))))
+    singular = torch.linalg.svdvals(J).numpy()
+    free = size - conservation.laws(K, M, d)
+    assert singular[free - 1] > 1e-5 * singular[0]
+    assert free == size or singular[free] < singular[free - 1] / 20
 
 
 @pytest.mark.parametrize(("K", "M"), [(2, 1), (2, 3), (3, 2), (4, 3), (3, 4)])

@@ -19,9 +19,18 @@ def test_margin_is_the_smallest_lead_over_another_class(point):
 
 
 @many
-@given(points())
-def test_margin_never_exceeds_the_bound(point):
-    assert margin.margin(*point) <= margin.bound(*point)
+@given(points(), st.floats(0, 1))
+def test_margin_never_exceeds_the_bound(point, noise):
+    """From random points, of which few separate, to features near the classifiers they belong to."""
+    W, H, y = point
+    H = noise * H + (1 - noise) * W[y].T
+    assert margin.margin(W, H, y) <= margin.bound(W, H, y)
+
+
+@pytest.mark.parametrize(("K", "n", "d"), [(2, 1, 1), (2, 3, 2), (3, 2, 2), (3, 1, 5), (4, 1, 3), (5, 2, 4), (6, 1, 7)])
+def test_search_for_the_largest_ratio_reaches_the_bound_and_does_not_pass_it(K, n, d):
+    ratios = [margin.margin(*p) / margin.bound(*p) for p in (margin.attack(K, n, d, seed) for seed in range(2))]
+    assert 0.999 < max(ratios) <= 1 + 1e-12
 
 
 @many
@@ -78,13 +87,14 @@ def test_bound_is_not_attained_below_dimension_K_minus_1(K, n, d):
 
 
 @many
-@given(collapsible_sizes(), st.integers(0, 2**31))
-def test_collapse_does_not_minimise_the_margin(sizes, seed):
+@given(collapsible_sizes(), st.floats(1e-3, 1), st.integers(0, 2**31))
+def test_collapse_does_not_minimise_the_margin(sizes, size, seed):
     W, H, y = etf.collapsed(*sizes)
-    V = np.random.default_rng(seed).standard_normal(H.shape)
-    V *= np.linalg.norm(H) / np.linalg.norm(V)
-    assert margin.margin(-W, H, y) < 0  # a point of the same norm with a smaller margin: the printed sentence fails
-    assert margin.margin(W, V, y) <= margin.margin(W, H, y)  # the corrected one: collapse maximises
+    rng, norm = np.random.default_rng(seed), np.sqrt(ulpm.squared_norm(W, H))
+    V, U = (a + size * rng.standard_normal(a.shape) for a in (W, H))
+    V, U = (a * norm / np.sqrt(ulpm.squared_norm(V, U)) for a in (V, U))  # another point of the same norm
+    assert margin.margin(-W, H, y) < 0  # smaller: the printed sentence fails
+    assert margin.margin(V, U, y) < margin.margin(W, H, y) * (1 + 1e-12)  # the corrected one: collapse maximises
 
 
 def test_example_3_1_reaches_three_quarters_of_the_bound():
