@@ -245,6 +245,15 @@ def load_checkpoint(path, settings, net, optimiser):
     return json.loads(state["progress"])
 
 
+def maker():
+    """What makes the numbers of this process: the versions of the packages, and a hash of the modules that decide them."""
+    files = [__file__, *(module.__file__ for module in (collapse, fashion, flow, margin, metrics, ulpm, vgg))]
+    return {
+        "versions": results.versions(),
+        "sources": hashlib.sha256("".join(map(results.sha256, files)).encode()).hexdigest(),
+    }
+
+
 def load_data(settings, device):
     """The standardised images ``(N, 1, 32, 32)`` and the labels ``(N,)`` on the device.
 
@@ -261,7 +270,7 @@ def load_data(settings, device):
 
 def resume(checkpoint, settings, net, optimiser):
     """What has been done so far, the same for all processes: the checkpoint's progress, or the empty one."""
-    progress = {"epoch": -1, "seconds": 0.0, "measuring": 0.0, "training": {}, "measured": {}}
+    progress = {"epoch": -1, "seconds": 0.0, "measuring": 0.0, "made_by": [], "training": {}, "measured": {}}
     share, shares = processes()
     if checkpoint and share == 0:
         for part in checkpoint.parent.glob(f".{checkpoint.name}.*.part"):
@@ -273,6 +282,8 @@ def resume(checkpoint, settings, net, optimiser):
         distributed.broadcast_object_list(shared)  # the weights are sent by DistributedDataParallel
         progress = shared[0]
         optimiser.load_state_dict(shared[1])
+    if maker() not in progress["made_by"]:
+        progress["made_by"].append(maker())
     return progress
 
 
@@ -285,7 +296,8 @@ def start(settings, device):
 def run(settings, device="cpu", checkpoint=None, bar=True):
     """Train and measure; return the progress.
 
-    That is the last epoch done, the seconds in all and those spent measuring, the class sizes, and columns of numbers:
+    That is the last epoch done, the seconds in all and those spent measuring, the class sizes, what the run was made by
+    (:func:`maker`; more than one entry where it was continued with other versions or sources), and columns of numbers:
     ``training`` for each epoch as seen while training, ``measured`` for the epochs to measure (0, the start, among them).
     With ``checkpoint``, a path, the run is written there every ``PAUSE`` seconds and continues from there. Raises what its
     parts raise; the last checkpoint stays.
@@ -378,6 +390,7 @@ def save(path, progress, settings, device):
         seed=settings.seed,
         hardware=hardware(device),
         processes=processes()[1],
+        made_by=progress["made_by"],
         seconds=round(progress["seconds"], 1),
         seconds_measuring=round(progress["measuring"], 1),
         peak_memory_mib=peak_memory(),

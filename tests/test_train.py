@@ -378,6 +378,7 @@ def test_the_smoke_preset_writes_a_record_that_says_how_it_was_made(data, tmp_pa
     assert made["inputs"] == {n: h for n, h in fashion.FILES.items() if n.startswith("train")}
     assert 0 < made["seconds_measuring"] < made["seconds"]
     assert (made["processes"], made["seed"]) == (1, 1)
+    assert made["made_by"] == [train.maker()]
     assert sum(recorded["class_sizes"]) == 500
     assert recorded["training"]["epoch"] == [1, 2, 3]
     assert recorded["measured"]["epoch"] == [0, 1, 2, 3]
@@ -421,6 +422,12 @@ def test_the_command_line_killed_from_outside_continues_and_records_the_same(dat
     (calm, made), (killed, made_2) = (results.load(folder / "run.json") for folder in folders)
     assert calm == killed
     assert made["settings"] == made_2["settings"]
+
+
+def test_a_run_continued_by_other_sources_says_so(last_good, monkeypatch):
+    first, other = train.maker(), train.maker() | {"sources": "0" * 64}
+    monkeypatch.setattr(train, "maker", lambda: other)
+    assert train.run(TINY, checkpoint=last_good, bar=False)["made_by"] == [first, other]
 
 
 def test_a_finished_run_started_again_trains_no_more(uninterrupted, monkeypatch):
