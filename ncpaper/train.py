@@ -196,9 +196,12 @@ def features(net, x, block=125):
 def measure(net, x, y):
     """``DECISIONS`` and ``GEOMETRY`` on all samples, in float64 from features computed in float32, with the bias's norm.
 
-    Training and evaluation mode do not differ: the network has neither dropout nor batch normalisation.
+    Training and evaluation mode do not differ: the network has neither dropout nor batch normalisation. Raises
+    ``FloatingPointError`` where all features are equal, as in a network that too large a step has switched off.
     """
     H, y = features(net, x), y.cpu().numpy()  # (d, N), (N,)
+    if (H == H[:, :1]).all():
+        raise FloatingPointError("the features of all images are equal: try a smaller learning_rate")
     W, b = (p.detach().double().cpu().numpy() for p in net.classifier.parameters())  # (K, d), (K,)
     augmented = np.column_stack([W, b]), np.vstack([H, np.ones(y.size)])
     measured = {name: quantity(*augmented, y) for name, quantity in DECISIONS.items()}

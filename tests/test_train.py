@@ -460,6 +460,15 @@ def test_weights_that_the_last_step_makes_infinite_are_not_kept(data, tmp_path):
     assert all(torch.isfinite(t).all() for t in content(tmp_path / "run.pt")[1])
 
 
+def test_a_network_whose_features_do_not_tell_images_apart_is_not_measured(data):
+    x, y = data
+    net = vgg.VGG13(TINY.width)
+    with torch.no_grad():
+        net.features[0].bias.fill_(-1e6)  # every unit of the first layer is off
+    with pytest.raises(FloatingPointError, match="features of all images are equal: try a smaller learning_rate"):
+        train.measure(net, x, y)
+
+
 def test_a_learning_rate_too_large_is_reported_by_the_command_line(data, tmp_path, capsys):
     assert train.main(tiny_words(tmp_path, replace(TINY, learning_rate=1e30))) == 1
     said = capsys.readouterr().err
