@@ -1,0 +1,158 @@
+"""Figure 3: what holds for every network with such a last layer, and what the recorded runs are and show."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from ncpaper import fashion, metrics, results, train
+from tests import real
+
+RECORDS = {path.stem: results.load(path) for path in sorted(results.RECORDED.glob("vgg-*.json"))}
+LAPTOP = [f"vgg-laptop-{seed}" for seed in range(3)]
+many = settings(deadline=None, max_examples=50)
+seeds = st.integers(0, 2**31)
+
+
+def measured(name):
+    return {key: np.array(column) for key, column in RECORDS[name][0]["measured"].items()}
+
+
+def unbalanced(seed, K=None):
+    """Random classifiers, features and labels, classes of any sizes from one sample on."""
+    rng = np.random.default_rng(seed)
+    K = K or int(rng.integers(2, 8))
+    d, sizes = int(rng.integers(1, 9)), rng.integers(1, 7, K)
+    y = np.repeat(np.arange(K), sizes)
+    return rng.standard_normal((K, d)), rng.standard_normal((d, y.size)), y
+
+
+# ---------------------------------------------------------------- every network
+
+
+@many
+@given(seeds)
+def test_printed_cosines_of_features_that_are_not_negative_are_at_least_one_over_k_minus_1_apart(seed):
+    W, H, y = unbalanced(seed)
+    assert metrics.class_mean_cosines(np.abs(H) + 1e-9, y, len(W)) >= 1 / (len(W) - 1) - 1e-12
+
+
+@pytest.mark.parametrize("K", [3, 5, 10])
+def test_orthogonal_class_means_attain_that_distance_and_are_collapsed_once_centred(K):
+    H, y = np.repeat(np.eye(K), 3, axis=1), np.repeat(np.arange(K), 3)
+    assert metrics.class_mean_cosines(H, y, K) == pytest.approx(1 / (K - 1), rel=1e-12)
+    assert metrics.centred_class_mean_cosines(H, y, K) < 1e-12
+    tilted = H + 0.1 * np.roll(H, 1, axis=0)  # not negative, not orthogonal
+    assert metrics.class_mean_cosines(tilted, y, K) > 1 / (K - 1) + 1e-3
+
+
+def test_for_ten_classes_that_distance_is_more_than_the_captions_tenth():
+    assert 1 / (10 - 1) > 0.1
+
+
+def trained(seed, **options):
+    """The mean classifier and the mean bias before and after 30 steps on random batches, features trained as well."""
+    generator = torch.Generator().manual_seed(seed)
+    x, y = torch.randn(60, 5, generator=generator).double(), torch.randint(4, (60,), generator=generator)
+    torch.manual_seed(seed)
+    net = nn.Sequential(nn.Linear(5, 7), nn.ReLU(), nn.Linear(7, 4)).double()
+    optimiser = torch.optim.SGD(net.parameters(), lr=0.1, **options)
+
+    def means():
+        return torch.cat([net[2].weight.mean(dim=0), net[2].bias.mean()[None]]).detach().clone()
+
+    before = means()
+    for _ in range(30):
+        batch = torch.randint(60, (8,), generator=generator)
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(net(x[batch]), y[batch]).backward()
+        optimiser.step()
+    return before, means()
+
+
+@pytest.mark.parametrize("options", [{}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}], ids=str)
+@pytest.mark.parametrize("seed", range(5))
+def test_training_without_weight_decay_never_moves_the_mean_classifier_nor_the_mean_bias(seed, options):
+    before, after = trained(seed, **options)
+    torch.testing.assert_close(after, before, rtol=0, atol=1e-12)
+
+
+def test_training_with_weight_decay_moves_the_mean_classifier():
+    before, after = trained(0, weight_decay=0.1)
+    assert (after - before).norm() > 0.1 * before.norm()
+
+
+@many
+@given(seeds)
+def test_norms_and_duality_stay_above_the_floor_of_the_mean_classifier_for_classes_of_any_sizes(seed):
+    W, H, y = unbalanced(seed)
+    K = len(W)
+    if len(y) > K:
+        held = metrics.class_mean_norms(H, y, K) + metrics.classifier_norms(W) + metrics.self_duality_distance(W, H, y)
+        imbalance = np.abs(K * np.bincount(y) / y.size - 1).max()
+        assert held + imbalance >= metrics.mean_classifier_floor(W) - 1e-12
+
+
+# ---------------------------------------------------------------- the records
+
+
+def test_three_seeds_of_the_preset_laptop_are_recorded():
+    assert set(LAPTOP) <= set(RECORDS)
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_record_says_how_it_was_made_and_is_complete(name):
+    data, made = RECORDS[name]
+    chosen = train.Settings(**made["settings"])
+    assert chosen == replace(train.PRESETS[chosen.preset], seed=made["seed"], **chosen.changes())
+    assert made["command"] == train.command(chosen, "cpu" if "processor" in made["hardware"] else "cuda")
+    assert made["inputs"] == {n: h for n, h in fashion.FILES.items() if n.startswith("train")}
+    assert sum(data["class_sizes"]) == chosen.images
+    assert data["training"]["epoch"] == list(range(1, chosen.epochs + 1))
+    assert data["measured"]["epoch"] == sorted(train.epochs_to_measure(chosen))
+    assert chosen.epochs >= 500
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_record_was_made_in_less_than_4_gb_and_measured_in_less_than_a_twentieth_of_its_time(name):
+    made = RECORDS[name][1]
+    assert made["peak_memory_mib"] < 4096
+    assert made["seconds_measuring"] < made["seconds"] / 20
+
+
+def test_a_record_begins_as_the_program_begins():
+    """One epoch of each preset's first seed again; another processor changes last digits, which an epoch magnifies."""
+    real.folder()
+    for name in ("vgg-pocket-0", LAPTOP[0]):
+        data, made = RECORDS[name]
+        again = train.run(replace(train.Settings(**made["settings"]), epochs=1), bar=False)
+        assert again["class_sizes"] == data["class_sizes"]
+        assert again["training"]["mean_loss"][0] == pytest.approx(data["training"]["mean_loss"][0], rel=1e-2)
+        for key, column in again["measured"].items():
+            assert column[0] == pytest.approx(data["measured"][key][0], rel=1e-4), key  # the start itself
+        for key in ("within_class_variation", "classifier_norms", "self_duality_distance"):
+            assert again["measured"][key][1] == pytest.approx(data["measured"][key][1], rel=5e-2), key
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_the_mean_classifier_of_a_record_does_not_move(name):
+    """Its length from the floor: Avg ‖w_k‖ = ‖W‖ / √(K (1 + v²)), v the variation of the lengths; float32."""
+    m = measured(name)
+    length = m["mean_classifier_floor"] * m["norm_W"] / np.sqrt(10 * (1 + m["classifier_norms"] ** 2))
+    assert np.ptp(length) < 1e-3 * length[0]
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_the_printed_cosines_of_a_record_are_never_below_one_ninth(name):
+    assert measured(name)["class_mean_cosines"].min() >= 1 / 9
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_the_records_norms_and_duality_stay_above_their_floor(name):
+    m, sizes = measured(name), np.array(RECORDS[name][0]["class_sizes"])
+    held = m["class_mean_norms"] + m["classifier_norms"] + m["self_duality_distance"]
+    assert (held + np.abs(10 * sizes / sizes.sum() - 1).max() >= m["mean_classifier_floor"]).all()
