@@ -23,6 +23,8 @@ def changed(array, value):
 OF_A_POINT = {
     ulpm.sample_losses: ulpm.sample_losses,
     ulpm.loss: ulpm.loss,
+    ulpm.log_sample_losses: ulpm.log_sample_losses,
+    ulpm.log_loss: ulpm.log_loss,
     ulpm.residual: ulpm.residual,
     ulpm.gradient: ulpm.gradient,
     ulpm.hessian_vector: lambda W_, H_, y: ulpm.hessian_vector(W_, H_, y, W, H),
