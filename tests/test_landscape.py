@@ -447,6 +447,14 @@ def test_gradient_flow_from_a_plane_tends_to_at_most_three_quarters_of_the_margi
     assert ratio(W, H) > 0.95  # the same start before its projection to the plane
 
 
+def test_great_circle_accepts_lists_as_the_projection_does():
+    W, H, dW, dH = np.random.default_rng(0).standard_normal((4, 2, 2))
+    lists = [a.tolist() for a in (W, H, dW, dH)]
+    for function, more in ((landscape.project, ()), (landscape.great_circle, (0.3,))):
+        for one, other in zip(function(W, H, dW, dH, *more), function(*lists, *more), strict=True):
+            assert np.array_equal(one, other)
+
+
 def test_arguments_are_checked_by_name():
     with pytest.raises(ValueError, match="radius: expected a finite positive number"):
         landscape.minimum(3, 1, 0.0)
