@@ -169,7 +169,7 @@ def great_circle(W, H, dW, dH, angle):
     return np.cos(angle) * np.asarray(W) + s * dW, np.cos(angle) * np.asarray(H) + s * dH
 
 
-def descend(W, H, y):
+def local_minimum(W, H, y):
     r"""A local minimum of the loss on the sphere through (W, H), from that start, by L-BFGS.
 
     Minimises :math:`\log\mathcal L(\rho\,x/\|x\|)`. Returns ``W (K, d)``, ``H (d, M)``, improved at the end by
