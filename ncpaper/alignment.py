@@ -133,16 +133,6 @@ def steepness(W, H, y):
     return float(np.sqrt(ulpm.squared_norm(W, H)) * gradient_norm(W, H, y) / (2 * bound))
 
 
-def curvature_bound(W, H, y):
-    r"""An upper bound of the curvature of F, :math:`\kappa = \|G\|_2 / (1 - e^{-\mathcal L})`.
-
-    The largest eigenvalue of the Hessian of :math:`F = -\log(e^{\mathcal L} - 1)` is at most κ, everywhere, and
-    :math:`\kappa \le \sqrt2\,\mathcal L / (1 - e^{-\mathcal L})`.
-    Raises ``ValueError`` for a bad (W, H, y). Source: chapter on Theorem 3.1.
-    """
-    return float(np.linalg.norm(ulpm.residual(W, H, y), 2) / -np.expm1(-ulpm.loss(W, H, y)))
-
-
 def merged(K, n, d, q):
     r"""A start from which the flow never separates: :math:`w_0 = w_1` and :math:`h_{0,i} = h_{1,i}`.
 

@@ -48,7 +48,12 @@ class Claim:
     refutes: list
 
     def __post_init__(self):
-        """Raise ``ValueError`` naming the claim and the field where a field has no allowed value."""
+        """Raise ``ValueError`` naming the claim and the field where a field has no allowed type or value."""
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if not isinstance(value, f.type) or (f.type is list and not all(isinstance(v, str) for v in value)):
+                wanted = "a list of texts" if f.type is list else "a text"
+                raise ValueError(f"{self.id}: {f.name}: expected {wanted}, got {value!r}")
         for name, allowed in (("verdict", VERDICTS), ("proof", PROOFS)):
             if getattr(self, name) not in allowed:
                 raise ValueError(
@@ -66,12 +71,16 @@ class Claim:
 def read(path=LEDGER):
     """The claims of a ledger file by id, in the order of the file.
 
-    Raises ``ValueError`` naming the claim for a missing, unknown or ill-typed field, or an id that comes twice.
+    Raises ``ValueError`` naming the claim for a missing, unknown or ill-typed field, or an id that comes twice, and
+    naming the file where it is no list of mappings.
     """
     claims, names = {}, {f.name for f in fields(Claim)}
-    for entry in yaml.safe_load(Path(path).read_text(encoding="utf8")):
+    entries = yaml.safe_load(Path(path).read_text(encoding="utf8"))
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ValueError(f"{path}: expected a list of mappings, one for each claim")
+    for entry in entries:
         if set(entry) != names:
-            raise ValueError(f"{entry.get('id')}: expected the fields {sorted(names)}, got {sorted(entry)}")
+            raise ValueError(f"{entry.get('id')}: expected the fields {sorted(names)}, got {sorted(map(str, entry))}")
         claim = Claim(**{k: v.strip() if isinstance(v, str) else v for k, v in entry.items()})
         if claim.id in claims:
             raise ValueError(f"{claim.id}: the id comes twice")

@@ -142,12 +142,12 @@ def nc3_any_factor(W, H, y):
     return float(np.linalg.norm(W - C * ulpm.class_means(H, y, np.shape(W)[0]).T))
 
 
-def direction_distance(A, B):
+def unit_distance(A, B):
     r"""The distance of two directions, :math:`\| A / \|A\|_F - B / \|B\|_F \|_F`: zero iff A = C B with C > 0.
 
     Raises ``ValueError`` naming ``A`` and ``B`` if one is zero or the shapes differ. Source: (NC3), up to rescaling.
 
-    >>> direction_distance(np.eye(4), -3 * np.eye(4))
+    >>> unit_distance(np.eye(4), -3 * np.eye(4))
     2.0
     """
     A, B = validate.matrix("A", A), validate.matrix("B", B)
@@ -162,7 +162,7 @@ def nc3_positive_factor(W, H, y):
     Raises ``ValueError`` for a bad (W, H, y), an empty class, or where W or all class means are zero.
     Source: (NC3), with the sign of C that the page leaves out.
     """
-    return direction_distance(W, ulpm.class_means(H, y, np.shape(W)[0]).T)
+    return unit_distance(W, ulpm.class_means(H, y, np.shape(W)[0]).T)
 
 
 def nc3_centred(W, H, y):
@@ -172,7 +172,7 @@ def nc3_centred(W, H, y):
     Source: (NC3), centred as the words of (NC2).
     """
     M = ulpm.class_means(H, y, np.shape(W)[0])
-    return direction_distance(W - np.mean(W, axis=0), (M - M.mean(axis=1, keepdims=True)).T)
+    return unit_distance(W - np.mean(W, axis=0), (M - M.mean(axis=1, keepdims=True)).T)
 
 
 def choices(scores):

@@ -134,9 +134,7 @@ def descend(W, H, y, step, at):
     [[[1.0, 0.0], [0.0, 1.0]], [[1.269, -0.269], [-0.269, 1.269]]]
     """
     W, H, y = validate.point(W, H, y)
-    step, at = validate.positive("step", step), np.asarray(at, dtype=int)
-    if at.size == 0 or at[0] < 0 or (np.diff(at) <= 0).any():
-        raise ValueError(f"at: expected increasing step numbers from 0 on, got {at.tolist()}")
+    step, at = validate.positive("step", step), flow.step_numbers(at)
     W, H, Y, points = W.copy(order="C"), H.copy(order="C"), ulpm.one_hot(y, W.shape[0]), []
     advance = _program(*W.shape, y.size)
     for steps in np.diff(at, prepend=0):

@@ -4,6 +4,7 @@ A point is a tuple of arrays, ``theta = (W, H)`` for the model of the paper, and
 ``gradient(*theta)`` that returns a tuple of arrays of the same shapes.
 """
 
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -34,27 +35,47 @@ def logarithmic_steps(steps, points):
     return np.unique(np.concatenate([[0], np.round(np.geomspace(1, steps, points)).astype(int)]))
 
 
+def step_numbers(at):
+    """The numbers of the steps to record, as an integer array ``(T,)``.
+
+    Raises ``ValueError`` naming ``at`` unless it holds increasing integers from 0 on, one at least.
+
+    >>> step_numbers(range(0, 30, 10))
+    array([ 0, 10, 20])
+    """
+    numbers = np.asarray(at)
+    whole = numbers.ndim == 1 and numbers.size > 0 and numbers.dtype.kind in "iu"
+    if not whole or numbers[0] < 0 or (numbers[1:] <= numbers[:-1]).any():
+        raise ValueError(f"at: expected increasing step numbers from 0 on, got {numbers.tolist()}")
+    return numbers.astype(int)
+
+
 def descend(gradient, theta, step, at):
     r"""Gradient descent :math:`\theta_{t+1} = \theta_t - \eta\,\nabla(\theta_t)`, recorded after the steps in ``at``.
 
     ``step`` is η, a positive number, or a function ``step(*theta)`` of the point. Returns a :class:`Trajectory`.
-    Raises ``FloatingPointError`` naming the first recorded step at which the point is no longer finite, and
-    ``ValueError`` unless ``at`` is increasing and starts at 0 or later.
+    Raises ``FloatingPointError`` naming the first step after which the point is no longer finite, and ``ValueError``
+    for a start that is not finite, a number η that is not positive, or ``at`` not increasing from 0 on.
     """
-    at = np.asarray(at, dtype=int)
-    if at.size == 0 or at[0] < 0 or (np.diff(at) <= 0).any():
-        raise ValueError(f"at: expected increasing step numbers from 0 on, got {at.tolist()}")
+    if not (callable(step) or (isinstance(step, Real) and 0 < step < np.inf)):
+        raise ValueError(f"step: expected a finite positive number, or a function of the point, got {step!r}")
     size = step if callable(step) else lambda *_: step
-    theta, now, points = tuple(np.array(a, dtype=np.float64) for a in theta), 0, []
-    for stop in at:
-        for _ in range(stop - now):
+    at, theta, points = step_numbers(at), tuple(np.array(a, dtype=np.float64) for a in theta), []
+    if not _finite(theta):
+        raise ValueError("theta: expected a start with finite entries, got NaN or infinity")
+    for now, stop in zip([0, *at[:-1]], at, strict=True):
+        for t in range(now, stop):
             eta = size(*theta)
             theta = tuple(a - eta * g for a, g in zip(theta, gradient(*theta), strict=True))
-        now = stop
-        if not all(np.isfinite(a).all() for a in theta):
-            raise FloatingPointError(f"the point is not finite after {stop} steps: the step size is too large")
+            if not _finite(theta):
+                raise FloatingPointError(f"the point is not finite after {t + 1} steps: the step size is too large")
         points.append(theta)
     return Trajectory(at, points)
+
+
+def _finite(theta):
+    """Whether every entry of a point is finite."""
+    return all(np.isfinite(a).all() for a in theta)
 
 
 def integrate(gradient, theta, at, rtol=1e-10, atol=1e-12):

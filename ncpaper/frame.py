@@ -90,37 +90,18 @@ def normalized_gradient(W, H, y, radius):
     return scale * (gW - radial * W), scale * (gH - radial * H)
 
 
-def _log_sample_losses(W, H, y):
-    """The logarithms of the sample losses ``(M,)`` and the gaps ``(K, M)``, infinite for the true classes."""
-    W, H, y = validate.point(W, H, y)
-    gaps = ulpm.gaps(W @ H, y)  # (K, M)
-    gaps[y, np.arange(y.size)] = np.inf
-    s = np.logaddexp.reduce(-gaps, axis=0)  # (M,)  ℓ = log(1 + eˢ)
-    return np.where(s < -36, s, np.log(np.logaddexp(0, np.maximum(s, -36)))), gaps
-
-
-def log_loss(W, H, y):
-    r"""The logarithm of the loss (4), also where the loss itself is too small for a float64 (margins beyond 745).
-
-    Raises ``ValueError`` for a bad (W, H, y). Source: eq. (4).
-
-    >>> W, H, y = etf.collapsed(3, 1, 2, q=1e4)
-    >>> ulpm.loss(W, H, y), round(log_loss(W, H, y), 3), round(float(np.log(6) - 1e4), 3)
-    (0.0, -9998.208, -9998.208)
-    """
-    return float(np.logaddexp.reduce(_log_sample_losses(W, H, y)[0]))
-
-
 def log_loss_gradient(W, H, y):
     r"""The gradient of :math:`\log \mathcal L`, that is :math:`\nabla\mathcal L / \mathcal L`, at any size of the loss.
 
     A step η/L along the gradient of (4) is a step η along this one. Returns ``(K, d)`` and ``(d, M)``.
     Raises ``ValueError`` for a bad (W, H, y). Source: the step sizes of Ji and Telgarsky (2021), for the loss (4).
     """
-    logs, gaps = _log_sample_losses(W, H, y)  # (M,), (K, M)
+    W, H, y = validate.point(W, H, y)
+    logs, gaps = ulpm.log_sample_losses(W, H, y), ulpm.gaps(W @ H, y)  # (M,), (K, M)
+    gaps[y, np.arange(y.size)] = np.inf
     G = np.exp(-gaps - np.exp(logs) - np.logaddexp.reduce(logs))  # (K, M)  pⱼ / L, zero for the true class
-    G[y, np.arange(np.size(y))] = -G.sum(axis=0)
-    return G @ np.transpose(H), np.transpose(W) @ G
+    G[y, np.arange(y.size)] = -G.sum(axis=0)
+    return G @ H.T, W.T @ G
 
 
 def margin_ceiling(t, W, H, y):

@@ -50,7 +50,7 @@ def rescale(W, H, y):
     return np.asarray(W) / np.sqrt(q), np.asarray(H) / np.sqrt(q)
 
 
-def multipliers(lam, y):
+def _checked_multipliers(lam, y):
     r"""Return ``lam`` as multipliers ``(K, M)`` of the constraints of (5) for the labels ``y (M,)``.
 
     Raises ``ValueError`` naming ``lam`` unless it is a finite matrix with one column for each label, no negative entry
@@ -74,7 +74,7 @@ def signed(lam, y):
     array([[ 1., -2.],
            [-1.,  2.]])
     """
-    lam = multipliers(lam, y)
+    lam = _checked_multipliers(lam, y)
     return ulpm.one_hot(y, lam.shape[0]) * lam.sum(axis=0) - lam  # (K, M)
 
 

@@ -166,10 +166,10 @@ def great_circle(W, H, dW, dH, angle):
     if norm == 0:
         raise ValueError("dW, dH: expected a direction that is not a multiple of the point")
     s = np.sin(angle) * np.sqrt(squared_radius(W, H)) / norm
-    return np.cos(angle) * W + s * dW, np.cos(angle) * H + s * dH
+    return np.cos(angle) * np.asarray(W) + s * dW, np.cos(angle) * np.asarray(H) + s * dH
 
 
-def descend(W, H, y):
+def local_minimum(W, H, y):
     r"""A local minimum of the loss on the sphere through (W, H), from that start, by L-BFGS.
 
     Minimises :math:`\log\mathcal L(\rho\,x/\|x\|)`. Returns ``W (K, d)``, ``H (d, M)``, improved at the end by

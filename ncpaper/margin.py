@@ -56,6 +56,7 @@ def smoothed_margin(W, H, y):
     r"""The smoothed margin :math:`\tilde\gamma = -\log(e^{\mathcal L} - 1) / (\|W\|_F^2 + \|H\|_F^2)`.
 
     A lower bound of :func:`normalized_margin` that the gradient flow never decreases once :math:`\mathcal L < \log 2`.
+    Below the least normal float64 :math:`\log(e^{\mathcal L} - 1)` is :func:`ncpaper.ulpm.log_loss` to all digits.
     Raises ``ValueError`` for a bad (W, H, y), or naming W and H if both are zero.
     Source: chapter on Theorem 3.1, after Lyu and Li.
     """
@@ -63,6 +64,8 @@ def smoothed_margin(W, H, y):
     if norm == 0:
         raise ValueError("W, H: expected a point other than the origin, which has no direction")
     loss = ulpm.loss(W, H, y)
+    if loss < np.finfo(np.float64).tiny:
+        return -ulpm.log_loss(W, H, y) / norm
     return float(-(loss + np.log(-np.expm1(-loss))) / norm)  # log(eᴸ − 1) = L + log(1 − e⁻ᴸ)
 
 

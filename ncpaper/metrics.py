@@ -273,7 +273,8 @@ def slope(t, values, start):
 
     ``t (T,)``, ``values (T,)`` → :class:`Slope`; a slope −p is that of :math:`X = C (\log t)^{-p}`. The points of one
     run are not independent, so no standard error is given: the spread says how much the slope changes within the window.
-    Raises ``ValueError`` unless ``start`` > 1, at least six points lie in the window, and their values are positive.
+    Raises ``ValueError`` unless ``start`` > 1, at least six points lie in the window, their values are positive, and
+    each half of the window, cut in the middle of its :math:`\log \log t`, holds two different times.
     Source: the axes of Figure 2.
 
     >>> t = np.geomspace(10, 1e5, 9)
@@ -285,6 +286,9 @@ def slope(t, values, start):
     if start <= 1 or keep.sum() < 6 or not (values[keep] > 0).all():
         raise ValueError(f"t, values: expected six positive values from start > 1 on, got {keep.sum()} from {start}")
     x, z = np.log(np.log(t[keep])), np.log(values[keep])
-    middle = (x[0] + x[-1]) / 2
-    early, late = (np.polyfit(x[half], z[half], 1)[0] for half in (x <= middle, x >= middle))
+    middle = (x.min() + x.max()) / 2
+    halves = [x <= middle, x >= middle]
+    if min(np.unique(x[half]).size for half in halves) < 2:
+        raise ValueError(f"t: expected two different times in each half of the window, got {t[keep].tolist()}")
+    early, late = (np.polyfit(x[half], z[half], 1)[0] for half in halves)
     return Slope(float(np.polyfit(x, z, 1)[0]), float(abs(late - early) / 2))

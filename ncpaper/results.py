@@ -1,4 +1,4 @@
-"""Recorded numbers with their birth certificate: how, with what and when they were made."""
+"""Recorded numbers with their birth certificate: how and with what they were made."""
 
 import hashlib
 import json
@@ -33,7 +33,11 @@ def write(path, content):
 
 
 def versions():
-    """The versions that a number may depend on, as a mapping from name to version."""
+    """The versions that a number may depend on, as a mapping from name to version.
+
+    Without the tag of the build (``+cpu``, ``+cu130`` of PyTorch): the manifest of a figure is the same for every build.
+    What a training ran on stands in its certificate, as ``hardware``.
+    """
     return {"python": platform.python_version(), **{p: metadata.version(p).split("+")[0] for p in PACKAGES}}
 
 

@@ -61,25 +61,25 @@ def gradient(W, H):
     return G * H.T, W.T * G
 
 
-def pull(c):
+def gradient_factor(c):
     r"""The factor λ of the gradient at scale c: :math:`\nabla_W \mathcal L = \nabla_H \mathcal L = -\lambda\,c\,B`.
 
     .. math:: \lambda = \frac{2}{1 + e^{2 c^2}} = 1 - \tanh c^2 .
 
     Source: eq. (9), corrected.
 
-    >>> pull(0)
+    >>> gradient_factor(0)
     1
     """
     return 2 / (1 + sp.exp(2 * sp.sympify(c) ** 2))
 
 
-def printed_pull(c):
+def printed_gradient_factor(c):
     r"""The factor of eq. (9) as printed, :math:`(2 + 2e^{-2c^2}) / (2 + 2e^{-2c^2} + 2e^{2c^2})`: too small.
 
     Source: eq. (9).
 
-    >>> printed_pull(0)
+    >>> printed_gradient_factor(0)
     2/3
     """
     up, down = sp.exp(2 * sp.sympify(c) ** 2), sp.exp(-2 * sp.sympify(c) ** 2)

@@ -73,6 +73,30 @@ def loss(W, H, y):
     return float(sample_losses(W, H, y).sum())
 
 
+def log_sample_losses(W, H, y):
+    r"""The logarithms of :func:`sample_losses`, also where these are too small for a float64 (margins beyond 745).
+
+    Returns ``(M,)``. Raises ``ValueError`` for a bad (W, H, y). Source: eq. (4).
+    """
+    W, H, y = validate.point(W, H, y)
+    E = -gaps(W @ H, y)  # (K, M)
+    E[y, np.arange(y.size)] = -np.inf
+    s = np.logaddexp.reduce(E, axis=0)  # (M,)  ℓ = log(1 + eˢ), eˢ to all digits for s < −36
+    return np.where(s < -36, s, np.log(np.logaddexp(0, np.maximum(s, -36))))
+
+
+def log_loss(W, H, y):
+    r"""The logarithm of the loss (4), also where the loss itself is too small for a float64.
+
+    Raises ``ValueError`` for a bad (W, H, y). Source: eq. (4).
+
+    >>> W, H, y = 100 * np.eye(3), 100 * np.eye(3), balanced_labels(3, 1)
+    >>> loss(W, H, y), round(log_loss(W, H, y), 3), round(float(np.log(6) - 1e4), 3)
+    (0.0, -9998.208, -9998.208)
+    """
+    return float(np.logaddexp.reduce(log_sample_losses(W, H, y)))
+
+
 def residual(W, H, y):
     r"""The derivative of the loss in the logits, :math:`G = P - Y`.
 

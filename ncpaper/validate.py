@@ -3,14 +3,25 @@
 import numpy as np
 
 
+def _array(name, value):
+    """Return ``value`` as an array; raise ``ValueError`` naming ``name`` where its rows have different lengths."""
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected an array, got rows of different lengths") from error
+
+
 def matrix(name, value):
     """Return ``value`` as a float64 matrix.
 
-    Raises ``ValueError`` naming ``name`` unless ``value`` is two-dimensional and finite.
+    Raises ``ValueError`` naming ``name`` unless ``value`` is two-dimensional, real and finite.
     """
-    array = np.asarray(value, dtype=np.float64)
+    array = _array(name, value)
     if array.ndim != 2:
         raise ValueError(f"{name}: expected a matrix, got an array of shape {array.shape}")
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name}: expected real numbers, got entries of the type {array.dtype}")
+    array = array.astype(np.float64, copy=False)
     if not np.isfinite(array).all():
         raise ValueError(f"{name}: expected finite entries, got NaN or infinity")
     return array
@@ -25,7 +36,10 @@ def integer(name, value, least):
 
 def positive(name, value):
     """Return ``value`` as a ``float``; raise ``ValueError`` naming ``name`` unless it is finite and positive."""
-    number = float(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = np.nan
     if not (np.isfinite(number) and number > 0):
         raise ValueError(f"{name}: expected a finite positive number, got {value!r}")
     return number
@@ -33,7 +47,7 @@ def positive(name, value):
 
 def labels(y, K, samples):
     """Return the labels ``y`` of ``samples`` samples as integers in 0, …, K−1, or raise ``ValueError``."""
-    y = np.asarray(y)
+    y = _array("y", y)
     if y.shape != (samples,) or not np.issubdtype(y.dtype, np.integer):
         raise ValueError(
             f"y: expected {samples} integer labels, one for each column of H, got {y.dtype} of shape {y.shape}"
@@ -44,15 +58,17 @@ def labels(y, K, samples):
 
 
 def point(W, H, y):
-    """Return (W, H, y) with W (K, d), H (d, M), y (M,) checked against each other, K ≥ 2.
+    """Return (W, H, y) with W (K, d), H (d, M), y (M,) checked against each other, K ≥ 2, M ≥ 1.
 
-    Raises ``ValueError`` naming the argument for a wrong shape, a label out of range, NaN or K < 2.
+    Raises ``ValueError`` naming the argument for a wrong shape, a label out of range, NaN, K < 2 or M < 1.
     """
     W, H = matrix("W", W), matrix("H", H)
     if W.shape[0] < 2:
         raise ValueError(f"W: expected K ≥ 2 rows, one for each class, got {W.shape[0]}")
     if H.shape[0] != W.shape[1]:
         raise ValueError(f"H: expected {W.shape[1]} rows, as W has columns, got shape {H.shape}")
+    if H.shape[1] < 1:
+        raise ValueError("H: expected at least one column, one for each sample, got none")
     return W, H, labels(y, W.shape[0], H.shape[1])
 
 

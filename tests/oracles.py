@@ -93,6 +93,12 @@ def autograd_log_loss_derivatives(W, H, y):
     return value.item(), slope.numpy(), torch.autograd.functional.hessian(F, theta.detach()).numpy()
 
 
+def curvature_bound(W, H, y):
+    """What the chapter on Theorem 3.1 bounds the curvature of F by: the spectral norm of P − Y over 1 − e⁻ᴸ."""
+    E = np.exp(W @ H)
+    return np.linalg.norm(E / E.sum(axis=0) - np.eye(W.shape[0])[:, y], 2) / (1 - np.exp(-loss_by_loops(W, H, y)))
+
+
 def lagrangian_by_loops(W, H, y, lam):
     """Stationarity residual of (5) and the list of complementarity products λ(g − 1), constraint by constraint."""
     left_W, left_H, products = W.copy(), H.copy(), []

@@ -412,7 +412,7 @@ def test_gradient_descent_on_three_classes_approaches_the_picture_of_figure_1(se
         (lambda: collapse.equation_3(np.eye(1)), "Q"),
         (lambda: collapse.frame_residual(np.ones((3, 1))), "M"),
         (lambda: collapse.dual_factor(np.eye(2), np.zeros((2, 2)), np.arange(2)), "H"),
-        (lambda: collapse.direction_distance(np.eye(2), np.eye(3)), "A, B"),
+        (lambda: collapse.unit_distance(np.eye(2), np.eye(3)), "A, B"),
         (lambda: collapse.nc4_smallest(np.eye(2), np.eye(2), np.arange(2), np.ones(2)), "X"),
         (lambda: collapse.residuals(np.eye(2), np.eye(2), np.zeros(2, dtype=int)), "y"),
     ],

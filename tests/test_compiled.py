@@ -106,7 +106,7 @@ def test_compiled_descent_with_too_large_a_step_says_so():
         compiled.descend(1e3 * W, 1e3 * H, y, 1e3, [0, 1000])
 
 
-@pytest.mark.parametrize("at", [[], [3, 3], [2, 1], [-1, 2]])
+@pytest.mark.parametrize("at", [[], [3, 3], [2, 1], [-1, 2], [0.5]])
 def test_compiled_descent_refuses_steps_that_do_not_increase_from_zero(at):
     with pytest.raises(ValueError, match="at: expected increasing step numbers from 0 on"):
         compiled.descend(*start(3, 5, 4, 0), 0.1, at)

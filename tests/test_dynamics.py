@@ -255,7 +255,7 @@ def test_steepness_is_the_slope_of_the_log_loss(point):
 @given(points(K=(2, 4), n=(1, 3), d=(1, 4), scale=(0.1, 2.0)))
 def test_curvature_of_the_log_loss_is_bounded_above(point):
     *_, hessian = oracles.autograd_log_loss_derivatives(*within_reach_of_autograd(point))
-    bound = alignment.curvature_bound(*point)
+    bound = oracles.curvature_bound(*point)
     loss = ulpm.loss(*point)
     assert np.linalg.eigvalsh(hessian).max() <= bound * (1 + 1e-8)
     assert bound <= np.sqrt(2) * loss / -np.expm1(-loss) * (1 + 1e-12)
@@ -266,7 +266,7 @@ def test_curvature_of_the_log_loss_is_bounded_above(point):
 def test_curvature_bound_is_attained_at_the_origin(K, n, d):
     W, H, y = np.zeros((K, d)), np.zeros((d, K * n)), ulpm.balanced_labels(K, n)
     *_, hessian = oracles.autograd_log_loss_derivatives(W, H, y)
-    assert np.linalg.eigvalsh(hessian).max() == pytest.approx(alignment.curvature_bound(W, H, y), rel=1e-10)
+    assert np.linalg.eigvalsh(hessian).max() == pytest.approx(oracles.curvature_bound(W, H, y), rel=1e-10)
 
 
 # ---------------------------------------------------------------- Lemma 3.2

@@ -68,15 +68,44 @@ def test_descent_leaves_its_start_alone():
     assert path.points[0][0] is not start
 
 
-def test_descent_with_too_large_a_step_says_so():
-    with np.errstate(over="ignore", invalid="ignore"), pytest.raises(FloatingPointError, match="not finite after 600"):
-        flow.descend(lambda x: (x**3,), (np.array([10.0]),), 1.0, [0, 600])
+def test_descent_with_too_large_a_step_names_the_step_that_left_the_numbers():
+    """x ← x − x³ from 10 passes −990 and about 1e9, 1e27, 1e81 and 1e243."""
+    run = (lambda x: (x**3,), (np.array([10.0]),), 1.0)
+    assert abs(flow.descend(*run, [5]).points[0][0][0]) > 1e240
+    with np.errstate(over="ignore", invalid="ignore"), pytest.raises(FloatingPointError, match="not finite after 6 st"):
+        flow.descend(*run, [0, 600])
 
 
-@pytest.mark.parametrize("at", [[], [3, 3], [2, 1], [-1, 2]])
+@pytest.mark.parametrize("step", [1e160, 1e200, 1e308])
+def test_descent_of_the_model_with_too_large_a_step_says_so(step):
+    """The gradient of the model refuses a point that is not finite; the step that led there comes first."""
+    rng, y = np.random.default_rng(0), ulpm.balanced_labels(3, 2)
+    start = rng.standard_normal((3, 2)), rng.standard_normal((2, 6))
+    with np.errstate(over="ignore", invalid="ignore"), pytest.raises(FloatingPointError, match="the step size is too"):
+        flow.descend(lambda W, H: ulpm.gradient(W, H, y), start, step, [0, 10])
+
+
+@pytest.mark.parametrize("at", [[], [3, 3], [2, 1], [-1, 2], [0.5], [0.0, 2.0], [[0, 1]], 3, None, ["1"]])
 def test_descent_refuses_steps_that_do_not_increase_from_zero(at):
     with pytest.raises(ValueError, match="at: expected increasing step numbers from 0 on"):
         flow.descend(lambda x: (x,), (np.ones(1),), 0.1, at)
+
+
+def test_descent_counts_unsigned_step_numbers_too():
+    with pytest.raises(ValueError, match="at: expected increasing step numbers"):
+        flow.step_numbers(np.array([2, 1], dtype=np.uint8))
+    assert flow.step_numbers(np.array([1, 2], dtype=np.uint8)).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("step", [0, -1, np.nan, np.inf, None, "1", np.ones(1)])
+def test_descent_refuses_a_step_that_is_not_positive(step):
+    with pytest.raises(ValueError, match="step: expected a finite positive number"):
+        flow.descend(lambda x: (x,), (np.ones(1),), step, [1])
+
+
+def test_descent_refuses_a_start_that_is_not_finite():
+    with pytest.raises(ValueError, match="theta: expected a start with finite entries"):
+        flow.descend(lambda x: (x,), (np.array([1.0, np.nan]),), 0.1, [0])
 
 
 @many

@@ -135,7 +135,7 @@ def test_descent_on_the_sphere_ends_at_the_collapsed_minimum_for_d_at_least_K_mi
     K, n, d = sizes
     rng, y = np.random.default_rng(7), ulpm.balanced_labels(K, n)
     start = landscape.scale_to(rng.standard_normal((K, d)), rng.standard_normal((d, K * n)), radius)
-    W, H = landscape.descend(*start, y)
+    W, H = landscape.local_minimum(*start, y)
     assert ulpm.loss(W, H, y) == pytest.approx(landscape.minimum(K, n, radius), rel=1e-9)
     M = ulpm.class_means(H, y, K)
     near = 1e-3 * radius  # the loss is quadratic at its minimum: 1e-9 there is about 1e-4 here
@@ -148,10 +148,8 @@ def test_descent_on_the_sphere_ends_at_the_collapsed_minimum_for_d_at_least_K_mi
 def test_closed_form_minimum_is_out_of_reach_below_dimension_K_minus_1(sizes):
     K, n, d = sizes
     rng, y = np.random.default_rng(3), ulpm.balanced_labels(K, n)
-    ends = [
-        landscape.descend(*landscape.scale_to(rng.standard_normal((K, d)), rng.standard_normal((d, K * n)), 3.0), y)
-        for _ in range(3)
-    ]
+    starts = (landscape.scale_to(rng.standard_normal((K, d)), rng.standard_normal((d, K * n)), 3.0) for _ in range(3))
+    ends = [landscape.local_minimum(*start, y) for start in starts]
     assert min(ulpm.loss(*end, y) for end in ends) > 1.01 * landscape.minimum(K, n, 3.0)  # nearest: about 1.025
 
 
@@ -246,7 +244,7 @@ def test_index_is_at_least_kernel_dimension_times_number_of_large_singular_value
 def test_minima_within_a_subspace_are_strict_saddles_of_the_whole_sphere(K, n, d, rank):
     rng, y = np.random.default_rng(rank), ulpm.balanced_labels(K, n)
     W, H = landscape.scale_to(rng.standard_normal((K, rank)), rng.standard_normal((rank, K * n)), 3.0)
-    W, H = landscape.descend(W, H, y)
+    W, H = landscape.local_minimum(W, H, y)
     point = np.pad(W, ((0, 0), (0, d - rank))), np.pad(H, ((0, d - rank), (0, 0))), y
     assert landscape.spectrum(W, H, y)[0] > -1e-8  # a minimum in its subspace
     assert norm(*landscape.gradient(*point)) < 1e-8
@@ -445,6 +443,14 @@ def test_gradient_flow_from_a_plane_tends_to_at_most_three_quarters_of_the_margi
 
     assert 0.7 < ratio(W0, H0) <= 0.75 + 1e-6  # the square of Example 3.1
     assert ratio(W, H) > 0.95  # the same start before its projection to the plane
+
+
+def test_great_circle_accepts_lists_as_the_projection_does():
+    W, H, dW, dH = np.random.default_rng(0).standard_normal((4, 2, 2))
+    lists = [a.tolist() for a in (W, H, dW, dH)]
+    for function, more in ((landscape.project, ()), (landscape.great_circle, (0.3,))):
+        for one, other in zip(function(W, H, dW, dH, *more), function(*lists, *more), strict=True):
+            assert np.array_equal(one, other)
 
 
 def test_arguments_are_checked_by_name():

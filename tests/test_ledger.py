@@ -1,6 +1,7 @@
 """The ledger is complete, its tests exist, and the pages rendered from it are true."""
 
 import ast
+import dataclasses
 import re
 import subprocess
 import sys
@@ -82,26 +83,49 @@ def test_a_correction_names_a_test_in_which_the_printed_statement_fails(claim):
     assert claim.refutes
 
 
-def test_a_claim_with_an_unknown_verdict_is_refused(tmp_path):
-    entry = dict.fromkeys(claims.Claim.__dataclass_fields__, "x") | {"evidence": [], "proof": "none"}
+def sound_entry():
+    """An entry of the right types and values, for a test to spoil."""
+    entry = {f.name: ["x"] if f.type is list else "x" for f in dataclasses.fields(claims.Claim)}
+    return entry | {"verdict": "holds", "evidence": ["exact"], "proof": "none"}
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(claims.Claim), ids=lambda f: f.name)
+def test_an_ill_typed_field_of_a_claim_is_refused_by_name(tmp_path, field):
     path = tmp_path / "claims.yml"
-    path.write_text(yaml.safe_dump([entry | {"verdict": "true"}]), encoding="utf8")
+    path.write_text(yaml.safe_dump([sound_entry()]), encoding="utf8")
+    assert list(claims.read(path)) == ["x"]
+    for bad in [None, 12, True, {"x": "x"}, "x" if field.type is list else ["x"], [12], [None]]:
+        path.write_text(yaml.safe_dump([sound_entry() | {field.name: bad}]), encoding="utf8")
+        with pytest.raises(ValueError, match=rf": {field.name}: expected a (list of texts|text), got"):
+            claims.read(path)
+
+
+@pytest.mark.parametrize("text", ["", "12", "id: x", "- x", "- 12", "- [id]", "-"])
+def test_a_ledger_that_is_no_list_of_mappings_is_refused(tmp_path, text):
+    path = tmp_path / "claims.yml"
+    path.write_text(text, encoding="utf8")
+    with pytest.raises(ValueError, match=r"claims\.yml: expected a list of mappings"):
+        claims.read(path)
+
+
+def test_a_claim_with_an_unknown_verdict_is_refused(tmp_path):
+    path = tmp_path / "claims.yml"
+    path.write_text(yaml.safe_dump([sound_entry() | {"verdict": "true"}]), encoding="utf8")
     with pytest.raises(ValueError, match="x: verdict: expected one of holds"):
         claims.read(path)
 
 
-def test_a_claim_with_a_missing_field_is_refused(tmp_path):
+@pytest.mark.parametrize("more", ["", "  1: 2\n"])
+def test_a_claim_with_missing_or_unknown_fields_is_refused(tmp_path, more):
     path = tmp_path / "claims.yml"
-    path.write_text("- id: x\n", encoding="utf8")
+    path.write_text("- id: x\n" + more, encoding="utf8")
     with pytest.raises(ValueError, match="x: expected the fields"):
         claims.read(path)
 
 
 def test_an_id_that_comes_twice_is_refused(tmp_path):
-    entry = dict.fromkeys(claims.Claim.__dataclass_fields__, "x")
-    entry |= {"evidence": [], "proof": "none", "verdict": "holds"}
     path = tmp_path / "claims.yml"
-    path.write_text(yaml.safe_dump([entry, entry]), encoding="utf8")
+    path.write_text(yaml.safe_dump([sound_entry(), sound_entry()]), encoding="utf8")
     with pytest.raises(ValueError, match="x: the id comes twice"):
         claims.read(path)
 

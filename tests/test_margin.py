@@ -109,6 +109,25 @@ def test_smoothed_margin_lies_below_the_normalized_margin(point):
 
 
 @many
+@given(collapsible_sizes(), st.floats(600, 1e6), st.integers(0, 2**31))
+def test_smoothed_margin_lies_below_the_normalized_margin_where_the_loss_underflows(sizes, q, seed):
+    """By no more than the logarithm of the number of wrong logits, from margins that do not underflow to enormous ones."""
+    W, H, y = etf.collapsed(*sizes, q)
+    H = H * np.random.default_rng(seed).uniform(0.9, 1.1, y.size)
+    gap = (margin.normalized_margin(W, H, y) - margin.smoothed_margin(W, H, y)) * ulpm.squared_norm(W, H)
+    assert -1e-12 * q <= gap <= np.log(y.size * (sizes[0] - 1)) + 1e-12 * q
+
+
+@many
+@given(collapsible_sizes(), st.floats(700, 750))
+def test_smoothed_margin_of_a_collapsed_point_is_its_margin_less_the_logarithm_of_the_number_of_wrong_logits(sizes, q):
+    """Around the least float64: e^L − 1 is M (K − 1) e^{−q} there, to all digits."""
+    W, H, y = etf.collapsed(*sizes, q)
+    expected = (q - np.log(y.size * (sizes[0] - 1))) / ulpm.squared_norm(W, H)
+    assert margin.smoothed_margin(W, H, y) == pytest.approx(expected, rel=1e-12)
+
+
+@many
 @given(points(), st.floats(0.1, 10))
 def test_margin_and_bound_are_homogeneous_of_degree_two(point, s):
     W, H, y = point

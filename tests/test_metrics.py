@@ -221,6 +221,19 @@ def test_slope_refuses_what_has_none(t, values, start):
         metrics.slope(t, values, start)
 
 
+@pytest.mark.parametrize("t", [[10, *range(1000, 1005)], [*range(10, 15), 1000], [10] * 3 + [1000] * 3])
+def test_slope_refuses_a_half_window_of_a_single_time(t):
+    """A line through one point has no slope: the spread would be a number without meaning."""
+    with pytest.raises(ValueError, match="t: expected two different times in each half of the window"):
+        metrics.slope(t, 1 / np.arange(1, 7), 2)
+
+
+def test_slope_does_not_depend_on_the_order_of_the_points():
+    t = np.geomspace(10, 1e5, 9)
+    values, order = 1 / (np.log(t) + 5), np.random.default_rng(0).permutation(9)
+    assert metrics.slope(t[order], values[order], 10) == pytest.approx(metrics.slope(t, values, 10), rel=1e-9)
+
+
 # ---------------------------------------------------------------- bad input
 
 

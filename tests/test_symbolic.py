@@ -92,12 +92,12 @@ def test_gradient_of_example_3_1_is_minus_lambda_times_the_point():
     value = symbolic.loss(W, H)
     for variable, entry in at.items():
         slope = sp.diff(value, variable).subs(at).subs(C**2, sp.log(x) / 2)  # x = e^{2C²}
-        pull = symbolic.pull(C).subs(C**2, sp.log(x) / 2)
-        assert sp.cancel(sp.expand(slope + pull * entry)) == 0
+        factor = symbolic.gradient_factor(C).subs(C**2, sp.log(x) / 2)
+        assert sp.cancel(sp.expand(slope + factor * entry)) == 0
 
 
 def test_printed_gradient_9_is_too_short_for_every_c():
-    share = (symbolic.printed_pull(C) / symbolic.pull(C)).subs(C**2, sp.log(x) / 2)
+    share = (symbolic.printed_gradient_factor(C) / symbolic.gradient_factor(C)).subs(C**2, sp.log(x) / 2)
     assert sp.cancel(share - (1 + x) ** 2 / (2 * (1 + x + x**2))) == 0
     share = sp.cancel(share)  # from 2/3 at C = 0, x = 1, strictly down to 1/2
     assert share.subs(x, 1) == sp.Rational(2, 3)
@@ -228,7 +228,7 @@ def field(*matrices):
 
 def test_hessian_of_example_3_1_is_the_second_derivative_of_the_loss():
     H = symbolic.hessian(sp.Rational(7, 10), sp.exp(sp.Rational(7, 5)))
-    lam = float(symbolic.pull(sp.sqrt(sp.Rational(7, 10))))
+    lam = float(symbolic.gradient_factor(sp.sqrt(sp.Rational(7, 10))))
     point = np.sqrt(0.7) * B
     for k, e in enumerate(np.eye(32)):
         dW, dH = ulpm.hessian_vector(point, point, Y, e[:16].reshape(4, 4), e[16:].reshape(4, 4))
@@ -299,7 +299,7 @@ def test_example_3_1_has_exactly_d_minus_2_descent_directions_of_curvature_minus
         assert symbolic.spectrum(square, d)[sp.S.Zero] == 1  # the rotations of the plane: a minimum up to them
     else:
         assert [symbolic.spectrum(square, d)[value] for value in negative] == [d - 2]
-        assert abs(numbers[negative[0]] + digits(symbolic.pull(exact(c)) * sp.tanh(square))) < 1e-40
+        assert abs(numbers[negative[0]] + digits(symbolic.gradient_factor(exact(c)) * sp.tanh(square))) < 1e-40
 
 
 def test_product_of_the_last_two_eigenvalues_is_positive():
@@ -316,8 +316,8 @@ def test_product_of_the_last_two_eigenvalues_is_positive():
 def test_first_step_of_family_10_has_positive_curvature(c):
     X = 1 - np.kron(np.eye(2), np.ones((2, 2)))
     dW, dH = landscape.hessian_vector(c * B, c * B, Y, X, X)
-    pull = 2 / (1 + np.exp(2 * c**2))
-    assert np.isclose((np.vdot(X, dW) + np.vdot(X, dH)) / 16, pull**2 / 2, rtol=1e-10, atol=1e-14)  # ‖(X, X)‖² = 16
+    lam = 2 / (1 + np.exp(2 * c**2))
+    assert np.isclose((np.vdot(X, dW) + np.vdot(X, dH)) / 16, lam**2 / 2, rtol=1e-10, atol=1e-14)  # ‖(X, X)‖² = 16
 
 
 @given(scales, st.floats(0.001, 0.999))
