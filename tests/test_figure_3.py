@@ -156,3 +156,50 @@ def test_the_records_norms_and_duality_stay_above_their_floor(name):
     m, sizes = measured(name), np.array(RECORDS[name][0]["class_sizes"])
     held = m["class_mean_norms"] + m["classifier_norms"] + m["self_duality_distance"]
     assert (held + np.abs(10 * sizes / sizes.sum() - 1).max() >= m["mean_classifier_floor"]).all()
+
+
+# ---------------------------------------------------------------- a quarter of the width, 6,000 images, 550 epochs
+
+
+def late(name, key, first=500):
+    """The epochs from ``first`` on, and a measure there."""
+    m = measured(name)
+    return m["epoch"][m["epoch"] >= first], m[key][m["epoch"] >= first]
+
+
+@pytest.mark.parametrize("name", LAPTOP)
+def test_the_recorded_networks_make_no_training_error_at_the_end(name):
+    assert measured(name)["errors"][-1] == 0 == RECORDS[name][0]["training"]["errors"][-1]
+
+
+@pytest.mark.parametrize("name", LAPTOP)
+def test_norms_of_the_classifiers_vary_by_less_than_a_tenth_after_500_epochs_and_those_of_the_class_means_by_more(name):
+    for key in ("classifier_norms", "centred_classifier_norms"):
+        assert late(name, key)[1].max() < 0.1
+    assert late(name, "class_mean_norms")[1].min() > 0.1
+
+
+@pytest.mark.parametrize("name", LAPTOP)
+def test_within_class_variation_falls_in_a_straight_line_by_less_than_three_per_cent_and_stays_large(name):
+    t, X = late(name, "within_class_variation", first=100)
+    assert np.corrcoef(np.log(np.log(t)), np.log(X))[0, 1] ** 2 > 0.95
+    assert 0.97 * X[0] < X[-1] < X[0]
+    assert X[-1] > 0.4
+
+
+@pytest.mark.parametrize("name", LAPTOP)
+def test_centred_cosines_of_the_classifiers_are_within_a_tenth_after_500_epochs_and_those_of_the_class_means_are_not(
+    name,
+):
+    assert late(name, "centred_classifier_cosines")[1].max() < 0.1
+    assert late(name, "centred_class_mean_cosines")[1].min() > 0.1
+    assert measured(name)["centred_classifier_cosines"][-1] > measured(name)["centred_classifier_cosines"][0]
+    for key in ("centred_class_mean_cosines", "classifier_cosines"):
+        assert measured(name)[key][-1] < measured(name)[key][:2].min(), key
+
+
+@pytest.mark.parametrize("name", LAPTOP)
+def test_distance_from_self_duality_has_fallen_since_the_first_epoch_and_is_still_large(name):
+    for key in ("centred_self_duality_distance", "self_duality_distance"):
+        distance = measured(name)[key]
+        assert 0.5 < distance[-1] < distance[:2].min()
