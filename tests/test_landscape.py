@@ -76,9 +76,19 @@ def test_directions_orthogonal_to_the_point_are_the_velocities_on_the_sphere(poi
     assert inner((W, H), v) == pytest.approx(0, abs=1e-10 * rho * norm(*v))
 
 
-def test_at_the_origin_every_direction_is_orthogonal_and_there_is_no_sphere():
+@some
+@given(st.integers(2, 4), st.integers(1, 2), st.integers(1, 3), st.sampled_from([0.0, 1e-3, 1.0]), seeds)
+def test_orthogonal_directions_have_one_dimension_less_than_the_space_except_at_the_origin(K, n, d, scale, seed):
+    rng = np.random.default_rng(seed)
+    theta = scale * landscape.join(rng.standard_normal((K, d)), rng.standard_normal((d, K * n)))
+    _, s, V = np.linalg.svd(theta[None])
+    orthogonal = V[(s > 0).sum() :]  # an orthonormal basis of (12)
+    assert len(orthogonal) == K * d + d * K * n - (scale > 0)
+    assert np.abs(orthogonal @ theta).max(initial=0) <= 1e-12 * scale * np.sqrt(theta.size)
+
+
+def test_at_the_origin_there_is_no_sphere():
     W, H = np.zeros((3, 2)), np.zeros((2, 3))
-    assert inner((W, H), (np.ones((3, 2)), np.ones((2, 3)))) == 0  # (12) is the whole space there
     with pytest.raises(ValueError, match="W, H: expected a point other than the origin"):
         landscape.project(W, H, W, H)
 
@@ -253,6 +263,85 @@ def test_minima_within_a_subspace_are_strict_saddles_of_the_whole_sphere(K, n, d
     assert landscape.spectrum(*point)[0] == pytest.approx(lam - sigma, abs=1e-7)  # the point is found to about 1e-8
 
 
+@pytest.mark.parametrize("K", [2, 3, 4, 5])
+def test_critical_points_found_from_random_starts_are_strict_saddles_or_the_minimum(K):
+    """The least eigenvalue is that of the theorem, also where the gradient is zero: case 2 is the one met most often."""
+    arrived = 0
+    for rho in (0.05, 0.5, 1.5, 4.0):
+        for seed in range(max(1, 4 - K // 2)):
+            rng, y = np.random.default_rng([K, seed, 1]), ulpm.balanced_labels(K, 1)
+            W, H = landscape.scale_to(rng.standard_normal((K, K - 1)), rng.standard_normal((K - 1, K)), rho)
+            point = (*landscape.critical_point(W, H, y), y)
+            lam, sigma = landscape.multiplier(*point), spectral(point)
+            if norm(*landscape.gradient(*point)) > 1e-9 * sigma * rho:
+                continue  # the search has not arrived at a critical point
+            arrived += 1
+            expected = lam - sigma
+            if norm(*ulpm.gradient(*point)) < 1e-7 * sigma * rho:
+                b = np.linalg.eigvalsh(point[1] @ point[1].T)[0] / K
+                expected = (b - np.sqrt(b**2 + 4)) / 2
+            least = landscape.spectrum(*point)[0]
+            assert least < -1e-9 * sigma or lam == pytest.approx(sigma, rel=1e-7)
+            if lam != pytest.approx(sigma, rel=1e-7):
+                assert least == pytest.approx(expected, abs=1e-9 * sigma)
+    assert arrived >= 2
+
+
+@some
+@given(st.integers(2, 5), st.integers(1, 3), st.integers(1, 4), seeds)
+def test_with_zero_classifiers_the_point_is_critical_exactly_for_equal_class_means(K, n, d, seed):
+    W, H, y = flat_point(K, n, d, seed)
+    W = np.zeros((K, d))
+    assert norm(*ulpm.gradient(W, H, y)) < 1e-12 * norm(W, H)
+    b = np.linalg.eigvalsh(H @ H.T)[0] / K
+    assert landscape.spectrum(W, H, y)[0] == pytest.approx((b - np.sqrt(b**2 + 4 * n)) / 2, rel=1e-8)
+    H = np.random.default_rng([seed, 1]).standard_normal(H.shape)
+    means = ulpm.class_means(H, y, K)
+    gradient = landscape.gradient(W, H, y)
+    np.testing.assert_allclose(gradient[0], -n * (means - means.mean(axis=1, keepdims=True)).T, atol=1e-10)
+    assert norm(*gradient) > 0
+    assert ulpm.loss(*landscape.great_circle(W, H, -gradient[0], -gradient[1], 1e-4), y) < ulpm.loss(W, H, y)
+
+
+@some
+@given(st.integers(2, 5), st.integers(1, 3), st.integers(1, 4), seeds)
+def test_with_zero_features_the_point_is_critical_exactly_for_equal_classifiers(K, n, d, seed):
+    rng, y = np.random.default_rng(seed), ulpm.balanced_labels(K, n)
+    H, c = np.zeros((d, K * n)), rng.standard_normal(d)
+    equal = (np.outer(np.ones(K), c), H, y)
+    assert norm(*ulpm.gradient(*equal)) < 1e-12 * norm(*equal[:2])
+    assert landscape.spectrum(*equal)[0] == pytest.approx(-np.sqrt(n), rel=1e-8)
+    other = (rng.standard_normal((K, d)), H, y)
+    assert norm(*landscape.gradient(*other)) > 1e-3
+
+
+@some
+@given(saddles(), st.floats(0.02, 4))
+def test_curvature_at_a_saddle_is_at_most_half_the_squared_radius_where_the_multiplier_is_positive(point, radius):
+    W, H, y = point
+    point = (*landscape.scale_to(W, H, radius), y)  # the ray of these points is critical
+    lam, sigma = landscape.multiplier(*point), spectral(point)
+    assert norm(*landscape.gradient(*point)) < 1e-10 * sigma * radius
+    n = y.size // W.shape[0]
+    assert max(abs(lam - np.sqrt(n)), abs(sigma - np.sqrt(n))) <= radius**2 / 4 + 1e-12
+    assert -(radius**2) / 2 - 1e-9 <= landscape.spectrum(*point)[0] < 0
+
+
+@pytest.mark.parametrize("C", [0.01, 0.03, 0.1])
+def test_curvature_at_example_3_1_vanishes_like_the_square_of_its_scale(C):
+    point = landscape.self_dual(landscape.orthogonal_groups(2, 2, 3), 1, 4 * C)
+    assert landscape.spectrum(*point)[0] == pytest.approx(-(C**2), rel=2 * C**2)
+
+
+@pytest.mark.parametrize("radius", [0.01, 0.1])
+def test_on_small_spheres_the_curvature_of_the_other_saddles_does_not_vanish(radius):
+    W, H, y = landscape.self_dual(landscape.orthogonal_groups(2, 2, 3), 2, radius)
+    assert landscape.spectrum(-W, H, y)[0] == pytest.approx(-2 * np.sqrt(2), abs=radius**2)  # negative multiplier
+    W, H, y = flat_point(4, 2, 3, 0)
+    W, H = landscape.scale_to(W, H, radius)
+    assert landscape.spectrum(W, H, y)[0] == pytest.approx(-np.sqrt(2), abs=radius**2)  # zero gradient
+
+
 @some
 @given(collapsible_sizes(K=(2, 5), n=(1, 3)), radii)
 def test_at_the_minimum_the_residual_has_spectral_norm_lambda_in_closed_form(sizes, radius):
@@ -404,6 +493,49 @@ def test_square_and_centre_and_pentagon_have_their_losses_in_closed_form(square)
     steps = np.cos(2 * np.pi * np.arange(5) / 5) - 1
     expected = 5 * np.log(np.exp(square / 10 * steps).sum())
     assert ulpm.loss(*landscape.self_dual(PENTAGON, 1, np.sqrt(square))) == pytest.approx(expected, rel=1e-12)
+
+
+@some
+@given(seeds, st.floats(1e-3, 0.2))
+def test_strict_13_holds_and_strict_14_fails_at_the_square_with_its_centre_which_is_not_optimal(seed, angle):
+    W, H, y = point = landscape.self_dual(SQUARE_AND_CENTRE, 1, 2.0)
+    A = np.array([[0.0, 1.0], [-1.0, 0.0]])
+    assert ulpm.loss(*landscape.self_dual(PENTAGON, 1, 2.0)) < ulpm.loss(*point)
+    assert inequality_13(point, (-W @ A, A @ H), operator.lt)  # along the rotation
+    there = landscape.great_circle(W, H, *random_direction(W, H, seed), angle)
+    assert ulpm.loss(*there, y) > ulpm.loss(*point)
+
+
+@pytest.mark.parametrize(("sizes", "more"), [((3, 3), 0), ((4, 2), 1e-3)])
+def test_two_orthogonal_simplices_are_local_minima_for_six_classes_in_dimension_K_minus_2(sizes, more):
+    """A simplex of 3 + 3 classes and one of 4 + 2, with ρ = 4, n = 1, d = 4; the second is higher, hence spurious."""
+    first = landscape.self_dual(landscape.orthogonal_groups(2, 3, 4), 1, 4.0)
+    M = np.zeros((4, 6))
+    M[: sizes[0] - 1, : sizes[0]] = etf.frame(sizes[0], sizes[0] - 1)
+    M[sizes[0] - 1 :, sizes[0] :] = etf.frame(sizes[1], sizes[1] - 1)
+    W, H, y = landscape.self_dual(M, 1, 4.0)
+    W, H = landscape.descend(W, H, y)
+    assert norm(*landscape.gradient(W, H, y)) < 1e-9
+    for rows in (W[: sizes[0]], W[sizes[0] :]):  # each group a simplex
+        k = len(rows)
+        np.testing.assert_allclose(rows @ rows.T, etf.gram(k) * np.trace(rows @ rows.T) / k, atol=1e-8)
+    assert np.abs(W[: sizes[0]] @ W[sizes[0] :].T).max() < 1e-8  # orthogonal
+    np.testing.assert_allclose(H, W.T, atol=1e-8)
+    values = landscape.spectrum(W, H, y)
+    assert np.abs(values[:6]).max() < 1e-9  # the six rotations of the space
+    assert values[6] > 1e-2
+    assert ulpm.loss(W, H, y) >= ulpm.loss(*first) + more
+    assert ulpm.loss(*first) > landscape.minimum(6, 1, 4.0) + 0.1
+
+
+@pytest.mark.parametrize("K", [3, 4, 5, 6, 7])
+def test_descents_in_dimension_one_end_at_one_value(K):
+    ends, y = [], ulpm.balanced_labels(K, 1)
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        W, H = landscape.scale_to(rng.standard_normal((K, 1)), rng.standard_normal((1, K)), 3.0)
+        ends.append(ulpm.loss(*landscape.descend(W, H, y), y))
+    assert max(ends) < min(ends) + 1e-8
 
 
 def test_the_same_configuration_is_a_saddle_in_dimension_K_minus_1():
