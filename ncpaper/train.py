@@ -200,7 +200,7 @@ def measure(net, x, y):
     ``FloatingPointError`` where all features are equal, as in a network that too large a step has switched off.
     """
     H, y = features(net, x), y.cpu().numpy()  # (d, N), (N,)
-    if (H == H[:, :1]).all():
+    if not np.ptp(H, axis=1).any():
         raise FloatingPointError("the features of all images are equal: try a smaller learning_rate")
     W, b = (p.detach().double().cpu().numpy() for p in net.classifier.parameters())  # (K, d), (K,)
     augmented = np.column_stack([W, b]), np.vstack([H, np.ones(y.size)])

@@ -514,7 +514,7 @@ def test_two_orthogonal_simplices_are_local_minima_for_six_classes_in_dimension_
     M[: sizes[0] - 1, : sizes[0]] = etf.frame(sizes[0], sizes[0] - 1)
     M[sizes[0] - 1 :, sizes[0] :] = etf.frame(sizes[1], sizes[1] - 1)
     W, H, y = landscape.self_dual(M, 1, 4.0)
-    W, H = landscape.descend(W, H, y)
+    W, H = landscape.local_minimum(W, H, y)
     assert norm(*landscape.gradient(W, H, y)) < 1e-9
     for rows in (W[: sizes[0]], W[sizes[0] :]):  # each group a simplex
         k = len(rows)
@@ -534,7 +534,7 @@ def test_descents_in_dimension_one_end_at_one_value(K):
     for seed in range(6):
         rng = np.random.default_rng(seed)
         W, H = landscape.scale_to(rng.standard_normal((K, 1)), rng.standard_normal((1, K)), 3.0)
-        ends.append(ulpm.loss(*landscape.descend(W, H, y), y))
+        ends.append(ulpm.loss(*landscape.local_minimum(W, H, y), y))
     assert max(ends) < min(ends) + 1e-8
 
 
