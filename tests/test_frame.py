@@ -177,7 +177,7 @@ def test_margin_bound_is_strict_with_an_absorbed_bias(point, seed):
 
     def objective(x):
         """log L over the bound, which tends to −margin over bound on a ray, and its gradient."""
-        value, bound = frame.log_loss(*absorbed(x)), margin.bound(*absorbed(x))
+        value, bound = ulpm.log_loss(*absorbed(x)), margin.bound(*absorbed(x))
         gW, gH = frame.log_loss_gradient(*absorbed(x))
         slope = np.concatenate([gW[:, :d].ravel(), gW[:, d], gH[:d].ravel()])
         constant = ulpm.squared_norm(*absorbed(x)[:2]) / bound
