@@ -1,4 +1,4 @@
-"""The published figures: complete, as the manifest says, and drawn from the data of a fresh run."""
+"""The published figures: complete, as the manifest says, and the same as those of a fresh run of the chapters."""
 
 import csv
 import json
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ncpaper import claims, results
+from tests.comparison import Tolerant, sanitized
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = ROOT / "figures"
@@ -49,12 +50,34 @@ def close(x, y):
         return False
 
 
+@pytest.fixture(scope="module")
+def fresh():
+    """The folder of the figures of a fresh run, which `make test` makes first."""
+    if not list(FRESH.glob("*.json")):
+        assert "CI" not in os.environ, "the comparison of the notebooks has not left its figures"
+        pytest.skip("needs the figures of a fresh run of the chapters, which `make test` makes first")
+    return FRESH
+
+
+def test_the_chapters_publish_the_figures_of_the_manifest_and_no_other(fresh):
+    assert {p.stem for p in fresh.glob("*.json")} == set(ENTRIES), "run: make figures"
+
+
 @pytest.mark.parametrize("name", ENTRIES)
-def test_the_data_of_a_figure_come_out_again(name):
-    if not (FRESH / f"{name}.csv").exists():
-        assert "CI" not in os.environ, "the comparison of the notebooks has not left its data"
-        pytest.skip("needs the data of a fresh run of the chapters, which `make test` makes first")
-    old, new = rows(FIGURES / f"{name}.csv"), rows(FRESH / f"{name}.csv")
+def test_the_title_and_the_claims_of_a_figure_come_out_again(fresh, name):
+    entry = json.loads((fresh / f"{name}.json").read_text(encoding="utf8"))
+    assert {k: entry[k] for k in ("title", "claims")} == {k: ENTRIES[name][k] for k in ("title", "claims")}
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_the_picture_of_a_figure_comes_out_again(fresh, name):
+    old, new = (sanitized((folder / f"{name}.svg").read_text(encoding="utf8")) for folder in (FIGURES, fresh))
+    assert Tolerant(old) == Tolerant(new), f"{name}.svg is not what its chapter draws, run: make figures"
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_the_data_of_a_figure_come_out_again(fresh, name):
+    old, new = rows(FIGURES / f"{name}.csv"), rows(fresh / f"{name}.csv")
     assert old[0] == new[0]
     assert len(old) == len(new)
     assert [r for r, s in zip(old, new, strict=True) if not all(map(close, r, s))] == []
