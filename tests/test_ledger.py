@@ -62,12 +62,20 @@ def test_every_claim_has_its_box_once_and_in_its_chapter(claim):
     assert sum(len(re.findall(rf"{{claim}} {re.escape(claim.id)}\s*$", page, re.M)) for page in pages) == 1
 
 
-@pytest.mark.parametrize("claim", JUDGED, ids=lambda c: c.id)
-def test_every_judged_claim_shows_its_verdict_after_an_assertion(claim):
-    text = (ROOT / "book" / f"{claim.chapter}.md").read_text(encoding="utf8")
-    before, found, _ = text.partition(f"{{verdict}} {claim.id}\n")
+def last_code_before(text, mark):
+    """The code cell of a chapter's text that stands last before a mark."""
+    before, found, _ = text.partition(mark)
     assert found
-    assert "assert " in before.split("## Verdict")[-1] or "assert " in before
+    return re.findall(r"^```\{code-cell\}.*?^```$", before, re.M | re.S)[-1]
+
+
+@pytest.mark.parametrize("claim", JUDGED, ids=lambda c: c.id)
+def test_every_verdict_follows_a_cell_that_asserts_and_names_it(claim):
+    """Verdicts that stand in a row may share a cell, which then names each of them."""
+    text = (ROOT / "book" / f"{claim.chapter}.md").read_text(encoding="utf8")
+    cell = last_code_before(text, f"```{{verdict}} {claim.id}\n")
+    assert re.search(r"^ *assert ", cell, re.M)
+    assert re.search(rf"print\(.*(?<![\w.-]){re.escape(claim.id)}: {claim.verdict}\b", cell)
 
 
 @pytest.mark.parametrize("claim", JUDGED, ids=lambda c: c.id)
