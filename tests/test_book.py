@@ -7,12 +7,15 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ROOT / "book" / "_tools"
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+import pages as pages_of_the_theme  # noqa: E402
 
 
 class Page(HTMLParser):
@@ -65,6 +68,26 @@ def test_no_page_loads_anything_from_another_host(html):
     pattern = r"<(?:script|img)[^>]+src=\"(https?:[^\"]+)|<link[^>]+stylesheet[^>]+href=\"(https?:[^\"]+)"
     loaded = {p.name: re.findall(pattern, p.read_text(encoding="utf8")) for p in pages(html)}
     assert {name: found for name, found in loaded.items() if found} == {}
+
+
+def test_a_repair_that_finds_nothing_stops_the_build(tmp_path):
+    app = SimpleNamespace(builder=SimpleNamespace(name="html"), outdir=tmp_path)
+    page, texts = tmp_path / "index.html", [before for before, _ in pages_of_the_theme.SWAPS]
+    page.write_text("\n".join(texts), encoding="utf8")
+    pages_of_the_theme.repair(app, None)
+    assert page.read_text(encoding="utf8") == "\n".join(after for _, after in pages_of_the_theme.SWAPS)
+    page.write_text("\n".join(texts[1:]), encoding="utf8")
+    with pytest.raises(ValueError, match=re.escape(texts[0])):
+        pages_of_the_theme.repair(app, None)
+
+
+def test_a_book_that_cannot_be_rendered_leaves_no_older_pages(tmp_path):
+    old = tmp_path / "html" / "index.html"
+    old.parent.mkdir()
+    old.write_text("old", encoding="utf8")
+    command = [sys.executable, TOOLS / "book.py", tmp_path / "no notebooks", tmp_path]
+    assert subprocess.run(command, capture_output=True).returncode != 0
+    assert not old.exists()
 
 
 @pytest.fixture
