@@ -55,6 +55,16 @@ def test_every_text_of_a_claim_is_written(claim):
 
 
 @pytest.mark.parametrize("claim", LEDGER.values(), ids=lambda c: c.id)
+def test_every_claim_has_a_short_plain_title(claim):
+    assert 10 < len(claim.title) <= 70
+    assert not re.search(r"[$\\`*{}|]|\.$", claim.title)
+
+
+def test_no_two_claims_have_the_same_title():
+    assert len({c.title for c in LEDGER.values()}) == len(LEDGER)
+
+
+@pytest.mark.parametrize("claim", LEDGER.values(), ids=lambda c: c.id)
 def test_every_claim_has_its_box_once_and_in_its_chapter(claim):
     text = (ROOT / "book" / f"{claim.chapter}.md").read_text(encoding="utf8")
     assert len(re.findall(rf"^```{{claim}} {re.escape(claim.id)}\s*$", text, re.M)) == 1
