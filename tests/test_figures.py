@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,14 @@ from ncpaper import claims, results
 from tests.comparison import Tolerant, sanitized
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "book" / "_tools"))
+import figures  # noqa: E402
+
 FIGURES = ROOT / "figures"
 FRESH = ROOT / "_build" / "figures"
 MANIFEST = json.loads((FIGURES / "manifest.json").read_text(encoding="utf8"))
 ENTRIES = {e["name"]: e for e in MANIFEST["figures"]}
+CAPTIONS = figures.captions()
 SUFFIXES = (".svg", ".pdf", ".png", ".csv")
 
 
@@ -35,6 +40,11 @@ def test_every_figure_names_its_chapter_its_claims_and_its_command(entry):
     assert entry["command"] == "make figures"
     assert entry["claims"]
     assert set(entry["claims"]) <= set(claims.read())
+
+
+@pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
+def test_every_figure_has_the_caption_and_the_alternative_text_of_its_chapter(entry):
+    assert {k: entry.get(k) for k in ("caption", "alt")} == CAPTIONS[entry["name"]], "run: make figures"
 
 
 def rows(path):

@@ -100,6 +100,12 @@ def test_a_correction_names_a_test_in_which_the_printed_statement_fails(claim):
     assert claim.refutes
 
 
+def test_the_claims_page_has_a_table_for_every_chapter_in_the_order_of_the_ledger():
+    text = (ROOT / "book" / "claims.md").read_text(encoding="utf8")
+    heads = re.findall(r"^## \{doc\}`(\w+)`\n\n```\{claims-table\} (\w+)\n```$", text, re.M)
+    assert heads == [(chapter, chapter) for chapter in dict.fromkeys(c.chapter for c in LEDGER.values())]
+
+
 def test_a_claim_with_an_unknown_verdict_is_refused(tmp_path):
     entry = dict.fromkeys(claims.Claim.__dataclass_fields__, "x") | {"evidence": [], "proof": "none"}
     path = tmp_path / "claims.yml"
