@@ -1,5 +1,6 @@
 """The rendered book: strict build, links that lead somewhere, chapters that fail when an assertion fails."""
 
+import importlib
 import os
 import re
 import shutil
@@ -38,6 +39,16 @@ def pages(html):
     found = {p: Page(p.read_text(encoding="utf8")) for p in sorted(html.rglob("*.html")) if "_static" not in p.parts}
     assert len(found) > 10
     return found
+
+
+def test_every_name_of_the_table_of_symbols_is_in_the_package():
+    """A code span of the column "code" that starts with a module of the package names something in it."""
+    text = (ROOT / "book" / "notation.md").read_text(encoding="utf8")
+    code = [row.split(" | ")[2] for row in re.findall(r"^\|.*\|$", text, re.M) if row.count(" | ") == 4]
+    modules = {p.stem for p in (ROOT / "ncpaper").glob("*.py")}
+    names = [n for n in re.findall(r"`(\w+)\.?(\w*)", "\n".join(code)) if n[0] in modules]
+    assert len(names) >= 10
+    assert [n for n in names if n[1] and not hasattr(importlib.import_module(f"ncpaper.{n[0]}"), n[1])] == []
 
 
 def test_every_internal_link_leads_to_a_page_and_an_anchor(html):
