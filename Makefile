@@ -27,7 +27,7 @@ help: ## list the targets
 
 book: $(READY) ## execute every chapter afresh and render the book into _build/html
 	@echo "Executing the chapters and rendering the book; the result will be _build/html/index.html"
-	@rm -rf _build/notebooks
+	@rm -rf _build/notebooks _build/html
 	@$(BIN)/python book/_tools/chapters.py _build/notebooks
 	@$(BIN)/python book/_tools/book.py _build/notebooks _build
 
@@ -43,7 +43,7 @@ figures: $(READY) ## write every figure with its data and its manifest into figu
 test: $(READY) ## run the tests and compare every notebook with its stored outputs
 	@echo "Comparing every cell of book/*.ipynb with a fresh run, then running the tests"
 	@rm -rf _build/figures && mkdir -p _build/figures
-	NCPAPER_FIGURES=$(CURDIR)/_build/figures $(BIN)/python -m pytest -q -p no:cacheprovider --nbval --nbval-sanitize-with tests/sanitize.cfg book
+	NCPAPER_FIGURES="$(CURDIR)/_build/figures" $(BIN)/python -m pytest -q -p no:cacheprovider --nbval --nbval-sanitize-with tests/sanitize.cfg book
 	NCPAPER_FIGURES= $(BIN)/python -m pytest -q --doctest-modules --durations=5
 
 lint: $(READY) ## check the style of the code
@@ -53,7 +53,7 @@ bench: $(READY) ## measure the speed, as ratios within one run
 	@echo "Measuring; the table is printed"
 	@$(BIN)/python book/_tools/bench.py
 
-data: $(READY) ## fetch FashionMNIST and check it (only the training needs it; NCPAPER_DATA names a folder that has it)
+data: $(READY) ## fetch FashionMNIST and check it (for train, bench and some tests; NCPAPER_DATA names a folder that has it)
 	@$(BIN)/python -c "from ncpaper import fashion; fashion.load('train'); fashion.load('t10k'); print(fashion.folder())"
 
 train: $(READY) ## train VGG-13: PRESET=smoke (seconds), pocket (minutes), laptop (an hour) or paper (a GPU), SEED=0, DEVICE=cpu

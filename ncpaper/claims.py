@@ -33,6 +33,7 @@ class Claim:
     """One printed statement with its verdict; the text fields are MyST Markdown."""
 
     id: str
+    title: str
     where: str
     lines: str
     chapter: str
@@ -95,8 +96,8 @@ def count(claims):
 
 
 def readme_table(claims):
-    """The Markdown table of the README: each claim with its place, its verdict and its chapter."""
-    rows = ["| claim | where | verdict | chapter |", "|---|---|---|---|"]
+    """The Markdown table of the README: each claim with its place, its title, its verdict and its chapter."""
+    rows = ["| claim | where | what it says | verdict | chapter |", "|---|---|---|---|---|"]
     for c in claims.values():
-        rows.append(f"| `{c.id}` | {c.where} | {c.verdict} | [{c.chapter}](book/{c.chapter}.md) |")
+        rows.append(f"| `{c.id}` | {c.where} | {c.title} | {c.verdict} | [{c.chapter}](book/{c.chapter}.md) |")
     return "\n".join(rows)

@@ -197,7 +197,10 @@ def nearest_means(M, X):
 
 
 def disagreement(A, B):
-    """The share of columns in which two masks ``(K, m)`` of classes differ."""
+    """The share of columns in which two masks ``(K, m)`` of classes differ.
+
+    Source: (NC4), which asks two sets of classes to agree at every feature.
+    """
     return float((A != B).any(axis=0).mean())
 
 

@@ -15,6 +15,7 @@ def squared_radius(W, H):
     r"""The number :math:`\rho^2 = \|W\|_F^2 + \|H\|_F^2 > 0` of the sphere through (W, H).
 
     Raises ``ValueError`` naming W and H if both are zero: the sphere is then a point, without directions.
+    Source: Theorem 3.3, whose sphere has this squared radius.
 
     >>> squared_radius(np.eye(2), np.eye(2))
     4.0
@@ -83,12 +84,12 @@ def flat_hessian(W, H, y):
 
 
 def join(W, H):
-    """The entries of W and H in one vector, ``(Kd + dM,)``, row by row."""
+    """The entries of W and H in one vector, ``(Kd + dM,)``, row by row. Source: plain definition, for linear algebra."""
     return np.concatenate([np.ravel(W), np.ravel(H)])
 
 
 def split(x, shape_W, shape_H):
-    """The inverse of :func:`join` for the given shapes."""
+    """The inverse of :func:`join` for the given shapes. Source: plain definition."""
     cut = shape_W[0] * shape_W[1]
     return x[:cut].reshape(shape_W), x[cut:].reshape(shape_H)
 
@@ -127,7 +128,10 @@ def minimiser(K, n, d, radius):
 
 
 def scale_to(W, H, radius):
-    """The multiple of (W, H) on the sphere of the given radius. Raises ``ValueError`` at the origin."""
+    r"""The multiple of (W, H) with :math:`\|W\|_F^2 + \|H\|_F^2` equal to the square of the given radius.
+
+    Raises ``ValueError`` at the origin, or for a radius that is not positive. Source: Theorem 3.3, its sphere.
+    """
     s = validate.positive("radius", radius) / np.sqrt(squared_radius(W, H))
     return s * np.asarray(W), s * np.asarray(H)
 

@@ -1,5 +1,6 @@
 """The rendered book: strict build, links that lead somewhere, chapters that fail when an assertion fails."""
 
+import importlib
 import os
 import re
 import shutil
@@ -7,12 +8,15 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ROOT / "book" / "_tools"
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+import pages as pages_of_the_theme  # noqa: E402
 
 
 class Page(HTMLParser):
@@ -35,6 +39,16 @@ def pages(html):
     found = {p: Page(p.read_text(encoding="utf8")) for p in sorted(html.rglob("*.html")) if "_static" not in p.parts}
     assert len(found) > 10
     return found
+
+
+def test_every_name_of_the_table_of_symbols_is_in_the_package():
+    """A code span of the column "code" that starts with a module of the package names something in it."""
+    text = (ROOT / "book" / "notation.md").read_text(encoding="utf8")
+    code = [row.split(" | ")[2] for row in re.findall(r"^\|.*\|$", text, re.M) if row.count(" | ") == 4]
+    modules = {p.stem for p in (ROOT / "ncpaper").glob("*.py")}
+    names = [n for n in re.findall(r"`(\w+)\.?(\w*)", "\n".join(code)) if n[0] in modules]
+    assert len(names) >= 10
+    assert [n for n in names if n[1] and not hasattr(importlib.import_module(f"ncpaper.{n[0]}"), n[1])] == []
 
 
 def test_every_internal_link_leads_to_a_page_and_an_anchor(html):
@@ -65,6 +79,26 @@ def test_no_page_loads_anything_from_another_host(html):
     pattern = r"<(?:script|img)[^>]+src=\"(https?:[^\"]+)|<link[^>]+stylesheet[^>]+href=\"(https?:[^\"]+)"
     loaded = {p.name: re.findall(pattern, p.read_text(encoding="utf8")) for p in pages(html)}
     assert {name: found for name, found in loaded.items() if found} == {}
+
+
+def test_a_repair_that_finds_nothing_stops_the_build(tmp_path):
+    app = SimpleNamespace(builder=SimpleNamespace(name="html"), outdir=tmp_path)
+    page, texts = tmp_path / "index.html", [before for before, _ in pages_of_the_theme.SWAPS]
+    page.write_text("\n".join(texts), encoding="utf8")
+    pages_of_the_theme.repair(app, None)
+    assert page.read_text(encoding="utf8") == "\n".join(after for _, after in pages_of_the_theme.SWAPS)
+    page.write_text("\n".join(texts[1:]), encoding="utf8")
+    with pytest.raises(ValueError, match=re.escape(texts[0])):
+        pages_of_the_theme.repair(app, None)
+
+
+def test_a_book_that_cannot_be_rendered_leaves_no_older_pages(tmp_path):
+    old = tmp_path / "html" / "index.html"
+    old.parent.mkdir()
+    old.write_text("old", encoding="utf8")
+    command = [sys.executable, TOOLS / "book.py", tmp_path / "no notebooks", tmp_path]
+    assert subprocess.run(command, capture_output=True).returncode != 0
+    assert not old.exists()
 
 
 @pytest.fixture

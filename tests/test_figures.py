@@ -1,19 +1,25 @@
-"""The published figures: complete, as the manifest says, and drawn from the data of a fresh run."""
+"""The published figures: complete, as the manifest says, and the same as those of a fresh run of the chapters."""
 
 import csv
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from ncpaper import claims, results
+from tests.comparison import Tolerant, sanitized
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "book" / "_tools"))
+import figures  # noqa: E402
+
 FIGURES = ROOT / "figures"
 FRESH = ROOT / "_build" / "figures"
 MANIFEST = json.loads((FIGURES / "manifest.json").read_text(encoding="utf8"))
 ENTRIES = {e["name"]: e for e in MANIFEST["figures"]}
+CAPTIONS = figures.captions()
 SUFFIXES = (".svg", ".pdf", ".png", ".csv")
 
 
@@ -36,6 +42,11 @@ def test_every_figure_names_its_chapter_its_claims_and_its_command(entry):
     assert set(entry["claims"]) <= set(claims.read())
 
 
+@pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
+def test_every_figure_has_the_caption_and_the_alternative_text_of_its_chapter(entry):
+    assert {k: entry.get(k) for k in ("caption", "alt")} == CAPTIONS[entry["name"]], "run: make figures"
+
+
 def rows(path):
     with path.open(encoding="utf8", newline="") as file:
         return list(csv.reader(file))
@@ -49,12 +60,34 @@ def close(x, y):
         return False
 
 
+@pytest.fixture(scope="module")
+def fresh():
+    """The folder of the figures of a fresh run, which `make test` makes first."""
+    if not list(FRESH.glob("*.json")):
+        assert "CI" not in os.environ, "the comparison of the notebooks has not left its figures"
+        pytest.skip("needs the figures of a fresh run of the chapters, which `make test` makes first")
+    return FRESH
+
+
+def test_the_chapters_publish_the_figures_of_the_manifest_and_no_other(fresh):
+    assert {p.stem for p in fresh.glob("*.json")} == set(ENTRIES), "run: make figures"
+
+
 @pytest.mark.parametrize("name", ENTRIES)
-def test_the_data_of_a_figure_come_out_again(name):
-    if not (FRESH / f"{name}.csv").exists():
-        assert "CI" not in os.environ, "the comparison of the notebooks has not left its data"
-        pytest.skip("needs the data of a fresh run of the chapters, which `make test` makes first")
-    old, new = rows(FIGURES / f"{name}.csv"), rows(FRESH / f"{name}.csv")
+def test_the_title_and_the_claims_of_a_figure_come_out_again(fresh, name):
+    entry = json.loads((fresh / f"{name}.json").read_text(encoding="utf8"))
+    assert {k: entry[k] for k in ("title", "claims")} == {k: ENTRIES[name][k] for k in ("title", "claims")}
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_the_picture_of_a_figure_comes_out_again(fresh, name):
+    old, new = (sanitized((folder / f"{name}.svg").read_text(encoding="utf8")) for folder in (FIGURES, fresh))
+    assert Tolerant(old) == Tolerant(new), f"{name}.svg is not what its chapter draws, run: make figures"
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_the_data_of_a_figure_come_out_again(fresh, name):
+    old, new = rows(FIGURES / f"{name}.csv"), rows(fresh / f"{name}.csv")
     assert old[0] == new[0]
     assert len(old) == len(new)
     assert [r for r, s in zip(old, new, strict=True) if not all(map(close, r, s))] == []

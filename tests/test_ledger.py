@@ -56,6 +56,16 @@ def test_every_text_of_a_claim_is_written(claim):
 
 
 @pytest.mark.parametrize("claim", LEDGER.values(), ids=lambda c: c.id)
+def test_every_claim_has_a_short_plain_title(claim):
+    assert 10 < len(claim.title) <= 70
+    assert not re.search(r"[$\\`*{}|]|\.$", claim.title)
+
+
+def test_no_two_claims_have_the_same_title():
+    assert len({c.title for c in LEDGER.values()}) == len(LEDGER)
+
+
+@pytest.mark.parametrize("claim", LEDGER.values(), ids=lambda c: c.id)
 def test_every_claim_has_its_box_once_and_in_its_chapter(claim):
     text = (ROOT / "book" / f"{claim.chapter}.md").read_text(encoding="utf8")
     assert len(re.findall(rf"^```{{claim}} {re.escape(claim.id)}\s*$", text, re.M)) == 1
@@ -63,12 +73,20 @@ def test_every_claim_has_its_box_once_and_in_its_chapter(claim):
     assert sum(len(re.findall(rf"{{claim}} {re.escape(claim.id)}\s*$", page, re.M)) for page in pages) == 1
 
 
-@pytest.mark.parametrize("claim", JUDGED, ids=lambda c: c.id)
-def test_every_judged_claim_shows_its_verdict_after_an_assertion(claim):
-    text = (ROOT / "book" / f"{claim.chapter}.md").read_text(encoding="utf8")
-    before, found, _ = text.partition(f"{{verdict}} {claim.id}\n")
+def last_code_before(text, mark):
+    """The code cell of a chapter's text that stands last before a mark."""
+    before, found, _ = text.partition(mark)
     assert found
-    assert "assert " in before.split("## Verdict")[-1] or "assert " in before
+    return re.findall(r"^```\{code-cell\}.*?^```$", before, re.M | re.S)[-1]
+
+
+@pytest.mark.parametrize("claim", JUDGED, ids=lambda c: c.id)
+def test_every_verdict_follows_a_cell_that_asserts_and_names_it(claim):
+    """Verdicts that stand in a row may share a cell, which then names each of them."""
+    text = (ROOT / "book" / f"{claim.chapter}.md").read_text(encoding="utf8")
+    cell = last_code_before(text, f"```{{verdict}} {claim.id}\n")
+    assert re.search(r"^ *assert ", cell, re.M)
+    assert re.search(rf"print\(.*(?<![\w.-]){re.escape(claim.id)}: {claim.verdict}\b", cell)
 
 
 @pytest.mark.parametrize("claim", JUDGED, ids=lambda c: c.id)
@@ -81,6 +99,12 @@ def test_every_verdict_names_tests_that_exist(claim):
 @pytest.mark.parametrize("claim", [c for c in JUDGED if c.verdict in ("corrected", "refuted")], ids=lambda c: c.id)
 def test_a_correction_names_a_test_in_which_the_printed_statement_fails(claim):
     assert claim.refutes
+
+
+def test_the_claims_page_has_a_table_for_every_chapter_in_the_order_of_the_ledger():
+    text = (ROOT / "book" / "claims.md").read_text(encoding="utf8")
+    heads = re.findall(r"^## \{doc\}`(\w+)`\n\n```\{claims-table\} (\w+)\n```$", text, re.M)
+    assert heads == [(chapter, chapter) for chapter in dict.fromkeys(c.chapter for c in LEDGER.values())]
 
 
 def sound_entry():

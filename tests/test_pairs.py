@@ -80,3 +80,4 @@ def test_every_figure_of_a_chapter_is_captioned_described_and_published(text):
             assert options["figure"]["caption"].strip().endswith((".", ")"))
             assert options["image"]["alt"].strip().endswith(".")
             assert "style.publish(" in cell.source
+            assert "hide-input" in cell.metadata["tags"]

@@ -83,18 +83,22 @@ class VerdictBox(OneClaim):
 
 
 class ClaimsTable(Rendered):
-    """Every claim, with its place, its verdict and a link to its box."""
+    """The claims of one chapter, each with a link to its box, its place, its verdict and the state of its proof."""
+
+    required_arguments = 1
 
     def text(self, ledger):
         rows = [
             ":::{list-table}",
             ":header-rows: 1",
-            ":widths: 30 25 25 20",
+            ":widths: 45 20 22 13",
             "",
             "* - claim\n  - where\n  - verdict\n  - proof",
         ]
         for c in ledger.values():
-            rows.append(f"* - {{ref}}`{c.id} <{c.anchor}>`\n  - {place(c)}\n  - {{badge}}`{c.id}`\n  - {c.proof}")
+            if c.chapter == self.arguments[0]:
+                said = f"{{ref}}`{c.title} <{c.anchor}>` (`{c.id}`)"
+                rows.append(f"* - {said}\n  - {place(c)}\n  - {{badge}}`{c.id}`\n  - {c.proof}")
         return "\n".join([*rows, ":::"])
 
 
@@ -141,21 +145,27 @@ class Gallery(Rendered):
     def text(self, ledger):
         path = ROOT / GALLERY
         self.env.note_dependency(str(path))
-        return "\n".join(figure(entry) for entry in json.loads(path.read_text(encoding="utf8"))["figures"])
+        entries = json.loads(path.read_text(encoding="utf8"))["figures"]
+        return "\n\n---\n\n".join(picture(entry, ledger) for entry in entries)
 
 
-def figure(entry):
+def picture(entry, ledger):
+    """A figure of the manifest, without a number: those are the chapters' own."""
     name = entry["name"]
+    seen = ", ".join(f"{{ref}}`{c} <{ledger[c].anchor}>`" for c in entry["claims"])
     files = " · ".join(f"{{download}}`{k} </figures/{name}.{k}>`" for k in ("svg", "pdf", "png", "csv"))
     return f"""(gallery-{name})=
-:::{{figure}} /figures/{name}.svg
-:alt: {entry["title"]}
-:width: 80%
+**{entry["title"]}** ({{doc}}`{entry["chapter"]}`)
 
-**{entry["title"]}** ({{doc}}`{entry["chapter"]}`). {files}. Claims: {", ".join(f"`{c}`" for c in entry["claims"])}.
-Cite as: The ncpaper developers, *{entry["title"]}*, figure `{name}` of the ncpaper companion, CC BY 4.0; data SHA-256
-`{entry["sha256"][name + ".csv"][:16]}…`
+:::{{image}} /figures/{name}.svg
+:alt: {entry.get("alt", entry["title"])}
+:width: 80%
 :::
+
+{entry.get("caption", "")}
+
+Files: {files}. Claims: {seen}. Cite as: The ncpaper developers, *{entry["title"]}*, figure `{name}` of the ncpaper
+companion, CC BY 4.0; data SHA-256 `{entry["sha256"][name + ".csv"][:16]}…`
 """
 
 

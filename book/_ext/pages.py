@@ -34,16 +34,20 @@ def drop_scripts(app, pagename, templatename, context, doctree):
 
 
 def repair(app, exception):
-    """Apply :data:`SWAPS` to every page once the book is written."""
+    """Apply :data:`SWAPS` to every page once the book is written; raise ``ValueError`` where one is found on no page."""
     if exception or app.builder.name != "html":
         return
+    unused = {before for before, _ in SWAPS}
     for page in sorted(Path(app.outdir).rglob("*.html")):
         old = page.read_text(encoding="utf8")
+        unused -= {before for before in unused if before in old}
         new = old
         for before, after in SWAPS:
             new = new.replace(before, after)
         if new != old:
             page.write_text(new, encoding="utf8")
+    if unused:
+        raise ValueError(f"the theme has changed, nothing to repair in any page: {'; '.join(sorted(unused))}")
 
 
 def setup(app):

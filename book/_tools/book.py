@@ -1,7 +1,8 @@
 """Render the book: ``python book/_tools/book.py NOTEBOOKS OUTPUT``.
 
 Copies the book's sources to ``OUTPUT/src``, puts the executed notebooks of the folder NOTEBOOKS in the place of the
-chapters' texts, and renders them strictly into ``OUTPUT/html``: every warning is an error, every time.
+chapters' texts, and renders them strictly into ``OUTPUT/html``: every warning is an error, every time. What an earlier call
+rendered is removed first, so that no old page is taken for a new one when a call fails.
 """
 
 import shutil
@@ -29,6 +30,7 @@ def stage(notebooks, source):
 def main(notebooks, output):
     """Stage and render; return the exit status of the renderer."""
     output = Path(output).resolve()
+    shutil.rmtree(output / "html", ignore_errors=True)
     stage(Path(notebooks), output / "src")
     shutil.rmtree(output / "_build", ignore_errors=True)
     build = [Path(sys.executable).parent / "jupyter-book", "build", output / "src", "--path-output", output]
@@ -37,7 +39,6 @@ def main(notebooks, output):
     if run.returncode:
         print(run.stdout, file=sys.stderr)
         return run.returncode
-    shutil.rmtree(output / "html", ignore_errors=True)
     (output / "_build" / "html").rename(output / "html")
     print(f"The book is rendered: open {output / 'html' / 'index.html'}")
     return 0

@@ -1,11 +1,13 @@
 """Write every published figure: ``python book/_tools/figures.py FOLDER``.
 
-Executes all chapters with ``NCPAPER_FIGURES`` naming a fresh folder, gathers the entries into ``manifest.json``, and
-only when every chapter has succeeded puts the files into FOLDER, removing figures that no chapter draws any more.
+Executes all chapters with ``NCPAPER_FIGURES`` naming a fresh folder, gathers the entries into ``manifest.json``, each with
+the caption and the alternative text of the cell that draws it, and only when every chapter has succeeded puts the files
+into FOLDER, removing figures that no chapter draws any more.
 """
 
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -18,10 +20,25 @@ from ncpaper import results
 KINDS = ("svg", "pdf", "png", "csv")
 
 
+def captions():
+    """The caption and the alternative text of every figure that a chapter publishes, by the figure's name."""
+    found = {}
+    for text in chapters.chapters():
+        for cell in chapters.read(text).cells:
+            for name in re.findall(r"style\.publish\(\s*\w+,\s*\"([^\"]+)\"", cell.source):
+                look = cell.metadata["mystnb"]
+                found[name] = {
+                    "caption": " ".join(look["figure"]["caption"].split()),
+                    "alt": " ".join(look["image"]["alt"].split()),
+                }
+    return found
+
+
 def gather(folder):
     """Replace the entries ``<name>.json`` in ``folder`` by one ``manifest.json``; return the manifest."""
-    entries = [json.loads(p.read_text(encoding="utf8")) for p in sorted(folder.glob("*.json"))]
+    entries, described = [json.loads(p.read_text(encoding="utf8")) for p in sorted(folder.glob("*.json"))], captions()
     for entry in entries:
+        entry |= described[entry["name"]]
         (folder / f"{entry['name']}.json").unlink()
     manifest = {"licence": "CC BY 4.0", "author": "The ncpaper developers", "figures": entries}
     results.write(folder / "manifest.json", json.dumps(manifest, indent=1) + "\n")
