@@ -96,6 +96,11 @@ def test_every_verdict_names_tests_that_exist(claim):
     assert set(claim.tests) | set(claim.refutes) <= TESTS
 
 
+@pytest.mark.parametrize("claim", LEDGER.values(), ids=lambda c: c.id)
+def test_no_test_is_counted_for_what_is_printed_and_for_what_is_true(claim):
+    assert set(claim.tests).isdisjoint(claim.refutes)
+
+
 @pytest.mark.parametrize("claim", [c for c in JUDGED if c.verdict in ("corrected", "refuted")], ids=lambda c: c.id)
 def test_a_correction_names_a_test_in_which_the_printed_statement_fails(claim):
     assert claim.refutes
