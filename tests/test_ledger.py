@@ -108,8 +108,10 @@ def test_a_correction_names_a_test_in_which_the_printed_statement_fails(claim):
 
 def test_the_claims_page_has_a_table_for_every_chapter_in_the_order_of_the_ledger():
     text = (ROOT / "book" / "claims.md").read_text(encoding="utf8")
-    heads = re.findall(r"^## \{doc\}`(\w+)`\n\n```\{claims-table\} (\w+)\n```$", text, re.M)
-    assert heads == [(chapter, chapter) for chapter in dict.fromkeys(c.chapter for c in LEDGER.values())]
+    heads = re.findall(r"^## \{doc\}`(.+) <(\w+)>`\n\n```\{claims-table\} (\w+)\n```$", text, re.M)
+    chapters = list(dict.fromkeys(c.chapter for c in LEDGER.values()))
+    titles = [re.search(r"^# (.+)$", (ROOT / "book" / f"{c}.md").read_text(encoding="utf8"), re.M)[1] for c in chapters]
+    assert heads == list(zip(titles, chapters, chapters, strict=True))
 
 
 def sound_entry():
