@@ -138,6 +138,15 @@ def test_a_record_begins_as_the_program_begins():
             assert again["measured"][key][1] == pytest.approx(data["measured"][key][1], rel=5e-2), key
 
 
+def test_ten_times_the_learning_rate_switches_the_small_network_off():
+    """All it can do then is to give every class its frequency."""
+    real.folder()
+    chosen = replace(train.PRESETS["pocket"], learning_rate=0.1, epochs=2)
+    progress = train.run(chosen, bar=False)
+    share = np.array(progress["class_sizes"]) / chosen.images
+    assert progress["measured"]["mean_loss"][-1] > 0.98 * -(share * np.log(share)).sum()
+
+
 @pytest.mark.parametrize("name", RECORDS)
 def test_the_mean_classifier_of_a_record_does_not_move(name):
     """Its length from the floor: Avg ‖w_k‖ = ‖W‖ / √(K (1 + v²)), v the variation of the lengths; float32."""
