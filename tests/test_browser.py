@@ -46,12 +46,14 @@ def test_pages_open_without_errors_with_formulas_and_within_the_window(browser, 
     assert formulas > 500
 
 
-def test_code_and_printed_outputs_fit_their_boxes_on_a_desktop(browser, html):
+def test_code_printed_outputs_and_formulas_fit_their_boxes_on_a_desktop(browser, html):
     page, wide, boxes = browser.new_page(viewport={"width": 1280, "height": 844}), [], 0
     for path in sorted(html.glob("book/*.html")):
         page.goto(path.as_uri(), wait_until="load")
+        page.evaluate("() => window.MathJax?.startup?.promise")
         sizes = page.evaluate(
-            "() => [...document.querySelectorAll('div.cell pre')].map(e => [e.scrollWidth, e.clientWidth])"
+            "() => [...document.querySelectorAll('div.cell pre, mjx-container[display=true]')]"
+            ".map(e => [e.scrollWidth, e.clientWidth, e.textContent.slice(0, 40)])"
         )
         boxes += len(sizes)
         wide += [(path.name, size) for size in sizes if size[0] > size[1] + 1]
