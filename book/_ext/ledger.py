@@ -158,11 +158,11 @@ def picture(entry, ledger):
 **{entry["title"]}** ({{doc}}`{entry["chapter"]}`)
 
 :::{{image}} /figures/{name}.svg
-:alt: {entry.get("alt", entry["title"])}
+:alt: {entry["alt"]}
 :width: 80%
 :::
 
-{entry.get("caption", "")}
+{entry["caption"]}
 
 Files: {files}. Claims: {seen}. Cite as: The ncpaper developers, *{entry["title"]}*, figure `{name}` of the ncpaper
 companion, CC BY 4.0; data SHA-256 `{entry["sha256"][name + ".csv"][:16]}…`
