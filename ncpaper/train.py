@@ -10,8 +10,8 @@ happens within an epoch (no dropout, no augmentation; the order of the samples i
 momentum and epoch are its whole state, and on a CPU the continued run is the uninterrupted one bit for bit.
 
 Training in bfloat16 is fast on processors and GPUs that have matrix units for it, and slower than float32 on others: there,
-give ``--precision float32``. Measurements are made in float32 and float64 whatever the precision of the training. Nothing is
-compiled: on a processor nine tenths of the time goes into the convolutions, which compilation leaves as they are.
+give ``--precision float32``. Measurements are made in float32 and float64 whatever the precision of the training. Nothing
+is compiled: on a processor nine tenths of the time goes into the convolutions, which compilation leaves as they are.
 
 Several processes, several GPUs, several hosts: the same program under ``torchrun``, which shares each batch among the
 processes, so that the settings keep their meaning (``batch`` is the global batch)::
