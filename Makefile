@@ -40,11 +40,16 @@ figures: $(READY) ## write every figure with its data and its manifest into figu
 	@echo "Executing the chapters; the figures go to figures/"
 	@$(BIN)/python book/_tools/figures.py figures
 
+PAGES := tests/test_book.py tests/test_browser.py
+
 test: $(READY) ## run the tests and compare every notebook with its stored outputs
-	@echo "Comparing every cell of book/*.ipynb with a fresh run, then running the tests"
+	@echo "Comparing every cell of book/*.ipynb with a fresh run, then running the tests; those of the rendered pages meanwhile"
 	@rm -rf _build/figures && mkdir -p _build/figures
-	NCPAPER_FIGURES="$(CURDIR)/_build/figures" $(BIN)/python -m pytest -q -p no:cacheprovider --nbval --nbval-sanitize-with tests/sanitize.cfg book
-	NCPAPER_FIGURES= $(BIN)/python -m pytest -q --doctest-modules --durations=5
+	@$(BIN)/python -m pytest -q -p no:cacheprovider $(PAGES) > _build/pages.log 2>&1 & pages=$$!; \
+	NCPAPER_FIGURES="$(CURDIR)/_build/figures" $(BIN)/python -m pytest -q -p no:cacheprovider \
+		--nbval --nbval-sanitize-with tests/sanitize.cfg book \
+	&& NCPAPER_FIGURES= $(BIN)/python -m pytest -q -p no:cacheprovider --doctest-modules --durations=5 $(PAGES:%=--ignore=%); \
+	status=$$?; wait $$pages || status=1; echo "Tests of the rendered pages:"; cat _build/pages.log; exit $$status
 
 lint: $(READY) ## check the style of the code
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check ncpaper tests book/_ext book/_tools

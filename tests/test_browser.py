@@ -10,6 +10,13 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
 
+#: Formulas on a page; whether one is not understood; the boxes of code, outputs and display formulas: needed, given, text.
+FINDINGS = """() => [
+  document.querySelectorAll('mjx-container').length,
+  document.querySelectorAll('mjx-merror, [mathcolor=red]').length > 0,
+  [...document.querySelectorAll('div.cell pre, mjx-container[display=true]')]
+    .map(e => [e.scrollWidth, e.clientWidth, e.textContent.slice(0, 40)])]"""
+
 
 @pytest.fixture(scope="session")
 def browser():
@@ -22,41 +29,53 @@ def browser():
         instance.close()
 
 
-@pytest.mark.parametrize("width", [1280, 390], ids=["desktop", "phone"])
-def test_pages_open_without_errors_with_formulas_and_within_the_window(browser, html, width):
-    context, faults, formulas = browser.new_context(viewport={"width": width, "height": 844}), [], 0
-    context.route("http*://**", lambda route: (faults.append(route.request.url), route.abort()))
-    pages = [
-        p for p in html.rglob("*.html") if "_static" not in p.parts and p != html / "index.html"
-    ]  # it only leads on
-    for path in sorted(pages):
-        page = context.new_page()
-        page.on("console", lambda m, p=path: faults.append(f"{p.name}: {m.text}") if m.type == "error" else None)
-        page.on("pageerror", lambda e, p=path: faults.append(f"{p.name}: {e}"))
+@pytest.fixture(scope="session")
+def visits(browser, html):
+    """What the browser finds on each page, loaded once: faults, formulas, windows too narrow, boxes with their sizes."""
+    found, context = {}, browser.new_context(viewport={"width": 1280, "height": 844})
+    for path in sorted(p for p in html.rglob("*.html") if "_static" not in p.parts and p != html / "index.html"):
+        page, faults = context.new_page(), []  # the index only leads on
+        page.route("http*://**", lambda route, faults=faults: (faults.append(route.request.url), route.abort()))
+        page.on("console", lambda m, faults=faults: faults.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda e, faults=faults: faults.append(str(e)))
         page.goto(path.as_uri(), wait_until="load")
         page.evaluate("() => window.MathJax?.startup?.promise")
-        formulas += page.evaluate("() => document.querySelectorAll('mjx-container').length")
-        if page.evaluate("() => document.querySelectorAll('mjx-merror, [mathcolor=red]').length"):
-            faults.append(f"{path.name}: a formula is not understood")
-        if page.evaluate("() => document.documentElement.scrollWidth > document.documentElement.clientWidth"):
-            faults.append(f"{path.name}: wider than the window")
+        formulas, unknown, boxes = page.evaluate(FINDINGS)
+        narrow = []
+        for width in (1280, 390):
+            page.set_viewport_size({"width": width, "height": 844})
+            if page.evaluate("() => document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+                narrow.append(width)
+        found[str(path.relative_to(html))] = {
+            "faults": faults + ["a formula is not understood"] * unknown,
+            "formulas": formulas,
+            "narrow": narrow,
+            "boxes": boxes,
+        }
         page.close()
     context.close()
-    assert faults == []
-    assert formulas > 500
+    return found
 
 
-def test_code_printed_outputs_and_formulas_fit_their_boxes_on_a_desktop(browser, html):
-    page, wide, boxes = browser.new_page(viewport={"width": 1280, "height": 844}), [], 0
-    for path in sorted(html.glob("book/*.html")):
-        page.goto(path.as_uri(), wait_until="load")
-        page.evaluate("() => window.MathJax?.startup?.promise")
-        sizes = page.evaluate(
-            "() => [...document.querySelectorAll('div.cell pre, mjx-container[display=true]')]"
-            ".map(e => [e.scrollWidth, e.clientWidth, e.textContent.slice(0, 40)])"
-        )
-        boxes += len(sizes)
-        wide += [(path.name, size) for size in sizes if size[0] > size[1] + 1]
-    page.close()
-    assert wide == []
-    assert boxes > 100
+def all_of(visits, key):
+    """What was found under ``key``, for the pages where something was."""
+    return {page: visit[key] for page, visit in visits.items() if visit[key]}
+
+
+def test_pages_open_without_errors_and_load_nothing_from_elsewhere(visits):
+    assert len(visits) > 20
+    assert all_of(visits, "faults") == {}
+
+
+def test_formulas_are_set(visits):
+    assert sum(all_of(visits, "formulas").values()) > 500
+
+
+def test_pages_fit_the_window_of_a_desktop_and_of_a_phone(visits):
+    assert all_of(visits, "narrow") == {}
+
+
+def test_code_printed_outputs_and_formulas_fit_their_boxes_on_a_desktop(visits):
+    boxes = [(page, *box) for page, found in all_of(visits, "boxes").items() for box in found]
+    assert len(boxes) > 100
+    assert [box for box in boxes if box[1] > box[2] + 1] == []
