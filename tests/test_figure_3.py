@@ -50,10 +50,6 @@ def test_orthogonal_class_means_attain_that_distance_and_are_collapsed_once_cent
     assert metrics.class_mean_cosines(tilted, y, K) > 1 / (K - 1) + 1e-3
 
 
-def test_for_ten_classes_that_distance_is_more_than_the_captions_tenth():
-    assert 1 / (10 - 1) > 0.1
-
-
 def trained(seed, **options):
     """The mean classifier and the mean bias before and after 30 steps on random batches, features trained as well."""
     generator = torch.Generator().manual_seed(seed)
@@ -124,18 +120,41 @@ def test_a_record_was_made_in_less_than_4_gb_and_measured_in_less_than_a_twentie
     assert made["seconds_measuring"] < made["seconds"] / 20
 
 
-def test_a_record_begins_as_the_program_begins():
-    """One epoch of each preset's first seed again; another processor changes last digits, which an epoch magnifies."""
+@pytest.mark.parametrize("name", ["vgg-pocket-0", *LAPTOP])
+def test_a_record_starts_where_the_program_starts(name):
+    """Another processor changes last digits, by 5e-7 with AVX2 in place of AVX-512."""
     real.folder()
-    for name in ("vgg-pocket-0", LAPTOP[0]):
-        data, made = RECORDS[name]
-        again = train.run(replace(train.Settings(**made["settings"]), epochs=1), bar=False)
-        assert again["class_sizes"] == data["class_sizes"]
-        assert again["training"]["mean_loss"][0] == pytest.approx(data["training"]["mean_loss"][0], rel=1e-2)
-        for key, column in again["measured"].items():
-            assert column[0] == pytest.approx(data["measured"][key][0], rel=1e-4), key  # the start itself
-        for key in ("within_class_variation", "classifier_norms", "self_duality_distance"):
-            assert again["measured"][key][1] == pytest.approx(data["measured"][key][1], rel=5e-2), key
+    chosen = train.Settings(**RECORDS[name][1]["settings"])
+    net, _ = train.start(chosen, "cpu")
+    again = train.measure(net, *train.load_data(chosen, "cpu"))
+    assert again == pytest.approx({key: column[0] for key, column in measured(name).items() if key in again}, rel=1e-5)
+
+
+def first_epoch(name):
+    """A record's first epoch again: training, and measures at the start and after it."""
+    real.folder()
+    chosen = replace(train.Settings(**RECORDS[name][1]["settings"]), epochs=1)
+    return train.run(chosen, bar=False)
+
+
+def test_a_record_of_the_small_network_goes_on_as_the_program_does():
+    """Sixteen steps magnify last digits of another processor to 1e-3 of a measure; AVX2 in place of AVX-512."""
+    data, again = RECORDS["vgg-pocket-0"][0], first_epoch("vgg-pocket-0")
+    assert again["class_sizes"] == data["class_sizes"]
+    assert again["training"]["mean_loss"][0] == pytest.approx(data["training"]["mean_loss"][0], rel=1e-4)
+    for key in ("within_class_variation", "classifier_norms", "self_duality_distance"):
+        assert again["measured"][key][1] == pytest.approx(data["measured"][key][1], rel=1e-2), key
+
+
+def test_a_record_of_the_larger_network_goes_on_as_the_program_does_where_it_starts_bit_for_bit():
+    """Its 47 steps magnify the last digits of another processor to several per cent: there only the start compares."""
+    data, again = RECORDS[LAPTOP[0]][0], first_epoch(LAPTOP[0])
+    assert again["class_sizes"] == data["class_sizes"]
+    if any(column[0] != data["measured"][key][0] for key, column in again["measured"].items()):
+        pytest.skip("the start has other last digits: this is another processor than that of the record")
+    assert again["training"]["mean_loss"][0] == pytest.approx(data["training"]["mean_loss"][0], rel=1e-2)
+    for key in ("within_class_variation", "classifier_norms", "self_duality_distance"):
+        assert again["measured"][key][1] == pytest.approx(data["measured"][key][1], rel=5e-2), key
 
 
 def test_ten_times_the_learning_rate_switches_the_small_network_off():
@@ -149,10 +168,11 @@ def test_ten_times_the_learning_rate_switches_the_small_network_off():
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_the_mean_classifier_of_a_record_does_not_move(name):
-    """Its length from the floor: Avg ‖w_k‖ = ‖W‖ / √(K (1 + v²)), v the variation of the lengths; float32."""
+    """Its length from the floor: Avg ‖w_k‖ = ‖W‖ / √(K (1 + v²)), v the variation of the lengths. What moves it is the
+    rounding of the gradients, in float32 or with eight bits in bfloat16."""
     m = measured(name)
     length = m["mean_classifier_floor"] * m["norm_W"] / np.sqrt(10 * (1 + m["classifier_norms"] ** 2))
-    assert np.ptp(length) < 1e-3 * length[0]
+    assert np.ptp(length) < (1e-3 if "bfloat16" in name else 1e-4) * length[0]
 
 
 @pytest.mark.parametrize("name", RECORDS)

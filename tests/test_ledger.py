@@ -90,9 +90,13 @@ def test_every_verdict_follows_a_cell_that_asserts_and_names_it(claim):
 
 
 @pytest.mark.parametrize("claim", JUDGED, ids=lambda c: c.id)
-def test_every_verdict_names_tests_that_exist(claim):
+def test_every_verdict_names_tests_and_evidence(claim):
     assert claim.tests
     assert claim.evidence
+
+
+@pytest.mark.parametrize("claim", LEDGER.values(), ids=lambda c: c.id)
+def test_every_test_that_a_claim_names_exists(claim):
     assert set(claim.tests) | set(claim.refutes) <= TESTS
 
 
