@@ -38,16 +38,25 @@ def spread(values):
     return f"{np.median(values):8.2f}  ({np.min(values):.2f} to {np.max(values):.2f})"
 
 
-def peak(size=1000):
-    """Operations per second of a large matrix product (BLAS) in float64: what one core reaches at its best."""
-    A = np.random.default_rng(0).standard_normal((size, size))
-    return 2 * size**3 / min(timed(lambda: A @ A)[1] for _ in range(10))
+def peak(A):
+    """Operations per second of the product of a large matrix with itself: what one core reaches at its best."""
+    return 2 * len(A) ** 3 / min(timed(lambda: A @ A)[1] for _ in range(10))
 
 
-def torch_peak(dtype, size=2048):
-    """The same for PyTorch, in the format in which it trains."""
-    A = torch.randn(size, size, dtype=dtype)
-    return 2 * size**3 / min(timed(lambda: A @ A)[1] for _ in range(5))
+def race(programs):
+    """Run the programs in turn, ``REPETITIONS`` times; return the seconds of each, and its first result."""
+    runs = [{name: timed(program) for name, program in programs.items()} for _ in range(REPETITIONS)]
+    seconds = {name: np.array([run[name][1] for run in runs]) for name in programs}
+    return seconds, {name: runs[0][name][0] for name in programs}
+
+
+def print_race(seconds, opponent, unit, scale):
+    """Print the times of each program, and by how much it beats the first, the opponent."""
+    first, *others = seconds
+    for name, used in seconds.items():
+        print(f"  {name:26s} {unit} {spread(used * scale)}")
+    for name in others:
+        print(f"  {opponent} / {name:26s} time ratio {spread(seconds[first] / seconds[name])}")
 
 
 def figure_2(n, K=5, d=20):
@@ -63,21 +72,17 @@ def figure_2(n, K=5, d=20):
     }
     _, compilation = timed(lambda: compiled.descend(W, H, y, RATE / M, [1]))
     oracles.torch_descent(W, H, y, RATE, 100)
-    runs = [{name: timed(program) for name, program in programs.items()} for _ in range(REPETITIONS)]
-    seconds = {name: np.array([run[name][1] for run in runs]) for name in programs}
-    points = {name: runs[0][name][0] for name in programs}
+    seconds, points = race(programs)
     first, *_, last = programs
 
     print(f"\nFigure 2, K = {K}, n = {n}, d = {d}, mean loss, learning rate {RATE:g}")
     print(f"  {STEPS} steps by each program in turn, {REPETITIONS} repetitions: median (least to greatest)")
-    for name, used in seconds.items():
-        print(f"  {name:26s} microseconds per step {spread(used / STEPS * 1e6)}")
-    for name in list(programs)[1:]:
-        print(f"  PyTorch / {name:26s} time ratio {spread(seconds[first] / seconds[name])}")
+    print_race(seconds, "PyTorch", "microseconds per step", 1e6 / STEPS)
     for name in list(programs)[1:]:
         gap = max(np.abs(a - b).max() for a, b in zip(points[first], points[name], strict=True))
         print(f"  {name:26s} largest difference from PyTorch after the last step: {gap:.1e}")
-    work, best, slowest = compiled.operations(K, d, M), peak(), np.median(seconds[first]) / STEPS
+    best = peak(rng.standard_normal((1000, 1000)))
+    work, slowest = compiled.operations(K, d, M), np.median(seconds[first]) / STEPS
     reached = work * STEPS / np.median(seconds[last])
     print(f"  compilation, once: {compilation:.1f} s")
     print(f"  a step is {work} additions and multiplications (float64); {last} reaches {reached / 1e9:.1f} GFLOP/s,")
@@ -119,20 +124,16 @@ def training(preset, images):
         )
     for program in programs.values():
         program()
-    runs = [{name: timed(program)[1] for name, program in programs.items()} for _ in range(REPETITIONS)]
-    seconds = {name: np.array([run[name] for run in runs]) for name in programs}
+    seconds, _ = race(programs)
+    best = {name: peak(torch.randn(2048, 2048, dtype=getattr(torch, name))) for name in ("float32", "bfloat16")}
     work, first = operations_per_image(net), next(iter(programs))
     print(f"\nTraining at the width of the preset {preset}, {images} images, batch {settings.batch}")
     print(f"  {REPETITIONS} epochs by each program in turn: median (least to greatest)")
+    print_race(seconds, "plain recipe", "milliseconds per image", 1e3 / images)
     for name, used in seconds.items():
-        print(f"  {name:26s} milliseconds per image {spread(used / images * 1e3)}")
-    for name in list(programs)[1:]:
-        print(f"  plain recipe / {name:26s} time ratio {spread(seconds[first] / seconds[name])}")
-    for name, used in seconds.items():
-        dtype = torch.bfloat16 if name.endswith("bfloat16") else torch.float32
-        best, reached = torch_peak(dtype), work * images / np.median(used)
-        print(f"  {name:26s} {reached / 1e9:6.0f} GFLOP/s, {reached / best:.0%} of a matrix product's {best / 1e9:.0f}")
-    limit = np.median(seconds[first]) / images / work * torch_peak(torch.float32)
+        reached, most = work * images / np.median(used), best[name.split(", ")[-1]]
+        print(f"  {name:26s} {reached / 1e9:6.0f} GFLOP/s, {reached / most:.0%} of a matrix product's {most / 1e9:.0f}")
+    limit = np.median(seconds[first]) / images / work * best["float32"]
     print(f"  the plain recipe takes {limit:.2f} times as long as float32 matrix products of as many operations would")
 
 
@@ -142,10 +143,8 @@ def measuring(preset):
     x, y = train.load_data(settings, "cpu")
     net, optimiser = train.start(settings, "cpu")
     epoch = min(timed(lambda: train.train_epoch(net, optimiser, x, y, settings, 1))[1] for _ in range(2))
-    once, times = (
-        min(timed(lambda: train.measure(net, x, y))[1] for _ in range(2)),
-        len(train.epochs_to_measure(settings)),
-    )
+    once = min(timed(lambda: train.measure(net, x, y))[1] for _ in range(2))
+    times = len(train.epochs_to_measure(settings))
     share = once * times / (epoch * settings.epochs)
     print(
         f"  measuring {times} of {settings.epochs} epochs of the preset {preset}: {share:.1%} of the time of training"
