@@ -197,7 +197,8 @@ def critical_point(W, H, y):
     r"""A critical point of the loss on the sphere through (W, H), of any kind, near that start.
 
     Solves :math:`\nabla\mathcal L + \lambda\theta = 0` by least squares (Levenberg–Marquardt), so that saddles attract
-    as minima do. Returns ``W (K, d)``, ``H (d, M)``; whether it succeeded is for the caller to see in :func:`gradient`.
+    as minima do; a last step of Newton's method, kept where it leads nearer, ends at rounding.
+    Returns ``W (K, d)``, ``H (d, M)``; whether it succeeded is for the caller to see in :func:`gradient`.
     Raises ``ValueError`` for a bad (W, H, y) or the origin. Source: scipy's ``least_squares``.
     """
     W, H, y = validate.point(W, H, y)
@@ -206,8 +207,11 @@ def critical_point(W, H, y):
     def at(x):
         return scale_to(*split(x, W.shape, H.shape), rho)
 
-    answer = least_squares(
-        lambda x: join(*gradient(*at(x), y)),
+    def residual(x):
+        return join(*gradient(*at(x), y))
+
+    found = least_squares(
+        residual,
         join(W, H),
         jac=lambda x: flat_hessian(*at(x), y),
         method="lm",
@@ -215,8 +219,10 @@ def critical_point(W, H, y):
         ftol=1e-15,
         gtol=1e-15,
         max_nfev=300,
-    )
-    return at(answer.x)
+    ).x
+    found = join(*at(found))  # on the sphere, of which the Hessian is
+    newton = found - np.linalg.lstsq(flat_hessian(*at(found), y), residual(found), rcond=1e-6)[0]
+    return at(min(found, newton, key=lambda x: np.linalg.norm(residual(x))))
 
 
 def self_dual(M, n, radius):
