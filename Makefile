@@ -14,6 +14,8 @@ OPTIONS ?=
 
 BIN := $(ENV)/bin
 READY := $(ENV)/.ncpaper-ready
+# The tests of the rendered pages, which take long and run beside the others.
+PAGES := tests/test_book.py tests/test_browser.py
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export PYTHONHASHSEED := 0
@@ -39,8 +41,6 @@ outputs: $(READY) ## rewrite the committed notebooks beside the chapters, and th
 figures: $(READY) ## write every figure with its data and its manifest into figures/
 	@echo "Executing the chapters; the figures go to figures/"
 	@$(BIN)/python book/_tools/figures.py figures
-
-PAGES := tests/test_book.py tests/test_browser.py
 
 test: $(READY) ## run the tests and compare every notebook with its stored outputs
 	@echo "Comparing every cell of book/*.ipynb with a fresh run, then running the tests; those of the rendered pages meanwhile"

@@ -286,8 +286,8 @@ def resume(checkpoint, settings, net, optimiser):
         distributed.broadcast_object_list(shared)  # the weights are sent by DistributedDataParallel
         progress = shared[0]
         optimiser.load_state_dict(shared[1])
-    if maker() not in progress["made_by"]:
-        progress["made_by"].append(maker())
+    if (made_by := maker()) not in progress["made_by"]:
+        progress["made_by"].append(made_by)
     return progress
 
 

@@ -296,15 +296,15 @@ def test_flows_of_balanced_labellings_reach_as_many_directions_as_those_of_all(K
     def reached(times):
         x = start
         for time, y in zip(times, chain, strict=True):
-            for _ in range(4):  # the midpoint rule: close to the flow, and its rank is what matters
-                x = x + time / 4 * velocity(x + time / 8 * velocity(x, y), y)
+            for _ in range(12):  # the midpoint rule, near enough to the flow for its rank to be seen
+                x = x + time / 12 * velocity(x + time / 24 * velocity(x, y), y)
         return x
 
     J = torch.autograd.functional.jacobian(reached, torch.tensor(rng.uniform(-0.3, 0.3, len(chain))))
     singular = torch.linalg.svdvals(J).numpy()
     free = size - conservation.laws(K, M, d)
     assert singular[free - 1] > 1e-5 * singular[0]
-    assert free == size or singular[free] < singular[free - 1] / 20
+    assert free == size or singular[free] < singular[free - 1] / 100
 
 
 @pytest.mark.parametrize(("K", "M"), [(2, 1), (2, 3), (3, 2), (4, 3), (3, 4)])
