@@ -1,6 +1,11 @@
-"""nbval, strict on every word and shape, with room for the last digits that another processor changes."""
+"""Shapes are checked while the tests run; nbval is strict, with room for the last digits of another processor."""
 
+from beartype import beartype
+
+from ncpaper import validate
 from tests.comparison import Tolerant
+
+validate.typechecker = beartype
 
 
 def pytest_configure(config):

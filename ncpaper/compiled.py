@@ -2,16 +2,20 @@ r"""Gradient descent on the model (4), compiled: the numbers of :func:`ncpaper.f
 
 The loops below are the formulas of :mod:`ncpaper.ulpm`. They are fast for three reasons, and each is written down where
 it happens: the sizes are constants of the compiled program, every inner loop runs over the samples (contiguous in
-memory) and can be vectorised, and no array is made within a step.
+memory) and can be vectorised, and no array is made within a step. The compiled functions have no door and no checked
+annotations: numba compiles plain functions only, and :func:`descend`, which calls them, has checked the arguments.
 """
 
 import math
 from functools import cache
 
 import numpy as np
+from jaxtyping import Float, Int
 from numba import njit
+from numpy import ndarray
 
-from ncpaper import flow, ulpm, validate
+from ncpaper import flow, ulpm
+from ncpaper.validate import Classes, Count, Positive, door
 
 #: Sums may be reordered and fused with products; infinities and NaN keep their meaning.
 FORMULA = {"fastmath": {"reassoc", "contract", "nsz"}, "error_model": "numpy"}
@@ -27,8 +31,14 @@ TO_INTEGER = 1.5 * 2.0**52  # x + this rounds x to an integer, which then stands
 def exponential(x):
     r"""The exponential of x ≤ 0, by :math:`e^x = 2^n e^r`, :math:`|r| \le \tfrac12 \log 2`: a body without branches.
 
-    Within two units of the last digit for x ≥ −708, the least normal number below. Source: Cody and Waite's reduction.
+    Within two units of the last digit for x ≥ −708, the least normal number below.
 
+    Source
+    ------
+    Cody and Waite's reduction.
+
+    Examples
+    --------
     >>> exponential(0.0), exponential(-1.0) == math.exp(-1.0)
     (1.0, True)
     """
@@ -58,7 +68,7 @@ def _logits(W, H, K, d, M, Z, top):
 
 @njit(**FORMULA, inline="always")
 def _residual(Z, Y, top, step, K, M, total, wrong, G):
-    """G = step · (P − Y) (K, M); in the row of the true class minus the sum of the others, as in ``ulpm.residual``."""
+    """G = step · (P − Y) (K, M), the true row minus the sum of the others, as in :func:`ncpaper.ulpm.logit_gradient`."""
     total[:] = 0.0
     wrong[:] = 0.0
     for k in range(K):
@@ -120,21 +130,33 @@ def _program(K, d, M):
     return advance
 
 
-def descend(W, H, y, step, at):
+@door
+def descend(
+    W: Float[ndarray, "K d"], H: Float[ndarray, "d M"], y: Int[ndarray, " M"], step: Positive, at
+) -> flow.Trajectory:
     r"""Gradient descent on (4) with step size ``step``, recorded after the steps in ``at``.
 
-    The loss is the sum; learning rate η on the mean loss is ``step = η / M``. ``W (K, d)``, ``H (d, M)``, ``y (M,)``
-    → a :class:`ncpaper.flow.Trajectory` of points (W, H), equal to that of :func:`ncpaper.flow.descend` with
-    :func:`ncpaper.ulpm.gradient` up to rounding.
-    Raises ``ValueError`` for a bad (W, H, y), ``step`` ≤ 0, or ``at`` not increasing from 0 on, and
-    ``FloatingPointError`` naming the first recorded step at which the point is no longer finite. Source: section 4.
+    The loss is the sum; learning rate η on the mean loss is ``step = η / M``. The points (W, H) are those of
+    :func:`ncpaper.flow.descend` with :func:`ncpaper.ulpm.gradient`, up to rounding.
 
+    Raises
+    ------
+    ValueError
+        Naming ``at``, unless it holds increasing integers from 0 on, one at least.
+    FloatingPointError
+        Naming the first recorded step at which the point is no longer finite.
+
+    Source
+    ------
+    Section 4.
+
+    Examples
+    --------
     >>> W, H, y = np.eye(2), np.eye(2), np.array([0, 1])
     >>> [p[0].round(3).tolist() for p in descend(W, H, y, 1.0, [0, 1]).points]
     [[[1.0, 0.0], [0.0, 1.0]], [[1.269, -0.269], [-0.269, 1.269]]]
     """
-    W, H, y = validate.point(W, H, y)
-    step, at = validate.positive("step", step), flow.step_numbers(at)
+    at = flow.step_numbers(at)
     W, H, Y, points = W.copy(order="C"), H.copy(order="C"), ulpm.one_hot(y, W.shape[0]), []
     advance = _program(*W.shape, y.size)
     for steps in np.diff(at, prepend=0):
@@ -145,15 +167,20 @@ def descend(W, H, y, step, at):
     return flow.Trajectory(at, points)
 
 
-def operations(K, d, M):
+@door
+def operations(K: Classes, d: Count, M: Count) -> int:
     r"""How many additions and multiplications of float64 numbers one step needs: those of the loops above, 4 dividing d.
 
     Three matrix products :math:`2KdM` each, the update :math:`d(K + M)`, and 42 for each of the KM probabilities, of
-    which 34 are the exponential. Divisions (M) and comparisons are not counted. Raises ``ValueError`` for bad sizes.
-    Source: this module.
+    which 34 are the exponential. Divisions (M) and comparisons are not counted.
 
+    Source
+    ------
+    This module.
+
+    Examples
+    --------
     >>> operations(5, 20, 50)
     41600
     """
-    K, d, M = validate.integer("K", K, 2), validate.integer("d", d, 1), validate.integer("M", M, 1)
     return 6 * K * d * M + d * (K + M) + 42 * K * M

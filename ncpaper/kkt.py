@@ -12,9 +12,12 @@ from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
 from scipy.optimize import minimize, nnls
 
-from ncpaper import etf, margin, ulpm, validate
+from ncpaper import flow, margin, ulpm
+from ncpaper.validate import Classes, Count, Natural, door
 
 
 class Residual(NamedTuple):
@@ -25,21 +28,41 @@ class Residual(NamedTuple):
     complementarity: float
 
 
-def objective(W, H):
-    r"""The objective of (5), :math:`\frac12 \|W\|_F^2 + \frac12 \|H\|_F^2`. Source: eq. (5).
+@door
+def objective(W: Float[ndarray, "K d"], H: Float[ndarray, "d M"]) -> float:
+    r"""The objective of (5), :math:`\frac12 \|W\|_F^2 + \frac12 \|H\|_F^2`.
 
+    Source
+    ------
+    Eq. (5).
+
+    Examples
+    --------
     >>> objective(np.eye(2), np.eye(2))
     2.0
     """
     return ulpm.squared_norm(W, H) / 2
 
 
-def rescale(W, H, y):
+@door
+def rescale(
+    W: Float[ndarray, "K d"], H: Float[ndarray, "d M"], y: Int[ndarray, " M"]
+) -> tuple[Float[ndarray, "K d"], Float[ndarray, "d M"]]:
     r"""The feasible point of least norm on the ray through (W, H): :math:`(W, H) / \sqrt{q_{\min}(W, H)}`.
 
-    Returns ``W (K, d)``, ``H (d, M)`` of margin 1 and objective :math:`(\|W\|_F^2 + \|H\|_F^2) / (2 q_{\min})`.
-    Raises ``ValueError`` for a bad (W, H, y), or a margin that is not positive. Source: Remark 3.1, corrected.
+    It has margin 1 and objective :math:`(\|W\|_F^2 + \|H\|_F^2) / (2 q_{\min})`.
 
+    Raises
+    ------
+    ValueError
+        Naming W and H, if the margin is not positive.
+
+    Source
+    ------
+    Remark 3.1, corrected.
+
+    Examples
+    --------
     >>> W, H = rescale(2 * np.eye(3), 2 * np.eye(3), np.arange(3))
     >>> objective(W, H)
     3.0
@@ -47,30 +70,38 @@ def rescale(W, H, y):
     q = margin.margin(W, H, y)
     if q <= 0:
         raise ValueError(f"W, H: expected a point that separates the classes, q_min > 0, got q_min = {q:.3g}")
-    return np.asarray(W) / np.sqrt(q), np.asarray(H) / np.sqrt(q)
+    return W / np.sqrt(q), H / np.sqrt(q)
 
 
 def _checked_multipliers(lam, y):
-    r"""Return ``lam`` as multipliers ``(K, M)`` of the constraints of (5) for the labels ``y (M,)``.
+    """Return the multipliers (K, M); raise ``ValueError`` naming ``lam`` for what the shape does not say.
 
-    Raises ``ValueError`` naming ``lam`` unless it is a finite matrix with one column for each label, no negative entry
-    and zeros in the rows of the true classes. Source: eq. (5).
+    They have no negative entry, and zeros in the rows of the true classes.
     """
-    lam = validate.matrix("lam", lam)
-    y = validate.labels(y, lam.shape[0], lam.shape[1])
     if lam.min() < 0 or lam[y, np.arange(y.size)].any():
         raise ValueError("lam: expected no negative entry, and zeros in the rows of the true classes")
     return lam
 
 
-def signed(lam, y):
+@door
+def signed(lam: Float[ndarray, "K M"], y: Int[ndarray, " M"]) -> Float[ndarray, "K M"]:
     r"""The matrix S of the multipliers: :math:`\sum \lambda_{kij} (w_k - w_j)^\top h_{k,i} = \langle S, W H \rangle`.
 
     :math:`S_{jm} = -\lambda_{jm}` for the wrong classes j of sample m, and in the row of its class the sum
-    :math:`\sum_j \lambda_{jm}`: columns sum to zero. ``(K, M)`` → ``(K, M)``.
-    Raises ``ValueError`` for bad multipliers. Source: the Lagrangian of (5).
+    :math:`\sum_j \lambda_{jm}`: columns sum to zero.
 
-    >>> signed(np.array([[0.0, 2.0], [1.0, 0.0]]), np.array([0, 1]))
+    Raises
+    ------
+    ValueError
+        Naming ``lam``, for a negative entry, or one other than zero in the row of a true class.
+
+    Source
+    ------
+    The Lagrangian of (5).
+
+    Examples
+    --------
+    >>> signed([[0.0, 2.0], [1.0, 0.0]], [0, 1])
     array([[ 1., -2.],
            [-1.,  2.]])
     """
@@ -78,20 +109,32 @@ def signed(lam, y):
     return ulpm.one_hot(y, lam.shape[0]) * lam.sum(axis=0) - lam  # (K, M)
 
 
-def residual(W, H, y, lam):
-    r"""How far (W, H) with the multipliers ``lam (K, M)`` is from a KKT point of (5).
+@door
+def residual(
+    W: Float[ndarray, "K d"], H: Float[ndarray, "d M"], y: Int[ndarray, " M"], lam: Float[ndarray, "K M"]
+) -> Residual:
+    r"""How far (W, H) with the multipliers λ is from a KKT point of (5).
 
     With S = :func:`signed` (λ), stationarity is the Frobenius norm of the gradient of the Lagrangian,
     :math:`(W - S H^\top,\ H - W^\top S)`; feasibility is :math:`\max(0, 1 - q_{\min})`; complementarity is the largest
     :math:`|\lambda_{kij} ((w_k - w_j)^\top h_{k,i} - 1)|`. So (W, H) feasible is an (ε, δ)-approximate KKT point when
     stationarity ≤ ε and complementarity ≤ δ.
-    Raises ``ValueError`` for a bad (W, H, y) or bad multipliers. Source: eq. (5); [8, 26] for (ε, δ).
 
-    >>> r = residual(*etf.collapsed(4, 2, 3), etf.multipliers(4, 2))
-    >>> max(r) < 1e-12
+    Raises
+    ------
+    ValueError
+        Naming ``lam``, for a negative entry, or one other than zero in the row of a true class.
+
+    Source
+    ------
+    Eq. (5); [8, 26] for (ε, δ).
+
+    Examples
+    --------
+    >>> from ncpaper import points
+    >>> max(residual(*points.collapsed(4, 2, 3), optimal_multipliers(4, 2))) < 1e-12
     True
     """
-    W, H, y = validate.point(W, H, y)
     S = signed(lam, y)  # (K, M)
     Q = ulpm.gaps(W @ H, y)  # (K, M)
     return Residual(
@@ -101,13 +144,19 @@ def residual(W, H, y, lam):
     )
 
 
-def constraint_gradients(W, H, y):
+@door
+def constraint_gradients(
+    W: Float[ndarray, "K d"], H: Float[ndarray, "d M"], y: Int[ndarray, " M"]
+) -> Float[ndarray, "(K-1)*M K*d+d*M"]:
     r"""The gradients of the constraint functions :math:`(w_k - w_j)^\top h_{k,i}` in (W, H), one in each row.
 
-    Rows are the pairs (j, m), j not the class of m, in the order of ``np.nonzero``; columns are W, then H, row-major.
-    Returns ``((K−1)·M, K·d + d·M)``. Raises ``ValueError`` for a bad (W, H, y). Source: eq. (5).
+    Rows are the pairs (j, m), j not the class of m, in the order of ``np.nonzero``; columns are W, then H, row-major,
+    as :func:`ncpaper.flow.join` orders them.
+
+    Source
+    ------
+    Eq. (5).
     """
-    W, H, y = validate.point(W, H, y)
     (K, d), M = W.shape, H.shape[1]
     j, m = np.nonzero(1 - ulpm.one_hot(y, K))  # wrong class, sample
     c = np.arange(m.size)
@@ -117,7 +166,10 @@ def constraint_gradients(W, H, y):
     return np.hstack([in_W.reshape(m.size, -1), in_H.reshape(m.size, -1)])
 
 
-def best_multipliers(W, H, y):
+@door
+def best_multipliers(
+    W: Float[ndarray, "K d"], H: Float[ndarray, "d M"], y: Int[ndarray, " M"]
+) -> Float[ndarray, "K M"]:
     r"""The multipliers that come closest to the KKT conditions of (5) at (W, H).
 
     Minimises stationarity² plus the sum of all squared complementarity products over :math:`\lambda \ge 0`,
@@ -125,30 +177,46 @@ def best_multipliers(W, H, y):
     .. math:: \|(W, H) - \textstyle\sum \lambda_c \nabla g_c\|^2 + \sum \lambda_c^2 (g_c - 1)^2,
 
     one nonnegative least-squares problem with no threshold for what counts as active; zero exactly at a KKT point.
-    The point should be scaled first, see :func:`rescale`. Returns ``lam (K, M)``.
-    Raises ``ValueError`` for a bad (W, H, y). Source: eq. (5); scipy's ``nnls``.
+    The point should be scaled first, see :func:`rescale`.
 
-    >>> bool(np.allclose(best_multipliers(*etf.collapsed(4, 2, 3)), etf.multipliers(4, 2)))
+    Source
+    ------
+    Eq. (5); scipy's ``nnls``.
+
+    Examples
+    --------
+    >>> from ncpaper import points
+    >>> bool(np.allclose(best_multipliers(*points.collapsed(4, 2, 3)), optimal_multipliers(4, 2)))
     True
     """
-    W, H, y = validate.point(W, H, y)
     wrong = ulpm.one_hot(y, W.shape[0]) == 0  # (K, M)
     J = constraint_gradients(W, H, y)  # ((K−1)·M, K·d + d·M)
     slack = ulpm.gaps(W @ H, y)[wrong] - 1  # ((K−1)·M,)
-    theta = np.concatenate([W.ravel(), H.ravel()])
     lam = np.zeros(wrong.shape)
-    lam[wrong] = nnls(np.vstack([J.T, np.diag(slack)]), np.concatenate([theta, np.zeros(slack.size)]))[0]
+    lam[wrong] = nnls(np.vstack([J.T, np.diag(slack)]), flow.join(W, H, np.zeros(slack.size)))[0]
     return lam
 
 
-def lower_bound(lam, y):
+@door
+def lower_bound(lam: Float[ndarray, "K M"], y: Int[ndarray, " M"]) -> float:
     r"""A lower bound of the optimal value of (5), for every d: :math:`\sum \lambda_{kij} / \|S(\lambda)\|_2`.
 
     Holds for any multipliers other than zero: after division by the spectral norm of S = :func:`signed` (λ) the
     Lagrangian :math:`\frac12\|W\|^2 + \frac12\|H\|^2 - \langle S, W H\rangle + \sum\lambda` is nowhere below
-    :math:`\sum \lambda`. Raises ``ValueError`` for bad multipliers or zero ones. Source: Lagrangian duality.
+    :math:`\sum \lambda`. So the bound does not change when λ is multiplied by a positive number.
 
-    >>> round(lower_bound(etf.multipliers(5, 4), ulpm.balanced_labels(5, 4)), 12)
+    Raises
+    ------
+    ValueError
+        Naming ``lam``, if it is zero, has a negative entry, or one other than zero in the row of a true class.
+
+    Source
+    ------
+    Lagrangian duality.
+
+    Examples
+    --------
+    >>> round(lower_bound(optimal_multipliers(5, 4), ulpm.balanced_labels(5, 4)), 12)
     8.0
     """
     norm = np.linalg.norm(signed(lam, y), 2)
@@ -157,60 +225,101 @@ def lower_bound(lam, y):
     return float(np.sum(lam) / norm)
 
 
-def certificate(lam, y):
-    r"""The dual certificate :math:`\begin{pmatrix} I & -S \\ -S^\top & I \end{pmatrix}`, S = :func:`signed` (λ).
+@door
+def lagrangian_hessian(lam: Float[ndarray, "K M"], y: Int[ndarray, " M"]) -> Float[ndarray, "K+M K+M"]:
+    r"""The Hessian of the Lagrangian of (5) in one coordinate, :math:`\begin{pmatrix} I & -S \\ -S^\top & I \end{pmatrix}`.
 
-    The Hessian of the Lagrangian of (5) is this matrix once for each of the d coordinates.
+    S is :func:`signed` (λ), and the whole Hessian is this matrix once for each of the d coordinates. It is positive
+    semidefinite exactly when :math:`\|S\|_2 \le 1`, and then Σλ is a lower bound of the optimal value: a dual
+    certificate.
 
-    Returns ``(K + M, K + M)``; positive semidefinite exactly when :math:`\|S\|_2 \le 1`, and then Σλ is a lower bound
-    of the optimal value. Raises ``ValueError`` for bad multipliers. Source: Lagrangian duality.
+    Raises
+    ------
+    ValueError
+        Naming ``lam``, for a negative entry, or one other than zero in the row of a true class.
+
+    Source
+    ------
+    Lagrangian duality.
+
+    Examples
+    --------
+    >>> lagrangian_hessian([[0.0, 2.0], [1.0, 0.0]], [0, 1])
+    array([[ 1.,  0., -1.,  2.],
+           [ 0.,  1.,  1., -2.],
+           [-1.,  1.,  1.,  0.],
+           [ 2., -2.,  0.,  1.]])
     """
     S = signed(lam, y)  # (K, M)
     return np.block([[np.eye(S.shape[0]), -S], [-S.T, np.eye(S.shape[1])]])
 
 
-def solve(W, H, y):
-    r"""A local solution of (5), from the starting point (W, H), by sequential quadratic programming.
+@door
+def solve(
+    W: Float[ndarray, "K d"], H: Float[ndarray, "d M"], y: Int[ndarray, " M"]
+) -> tuple[Float[ndarray, "K d"], Float[ndarray, "d M"]]:
+    r"""A local solution of (5), scaled to margin 1, from the start (W, H), by sequential quadratic programming.
 
-    Returns ``W (K, d)``, ``H (d, M)``, scaled to margin 1. Nothing in it knows the simplex ETF.
-    Raises ``ValueError`` for a bad (W, H, y), ``FloatingPointError`` where no separating point was found.
-    Source: eq. (5); scipy's ``SLSQP``.
+    Nothing in it knows the simplex ETF.
+
+    Raises
+    ------
+    FloatingPointError
+        Where no separating point was found.
+
+    Source
+    ------
+    Eq. (5); scipy's ``SLSQP``.
     """
-    W, H, y = validate.point(W, H, y)
     wrong = ulpm.one_hot(y, W.shape[0]) == 0  # (K, M)
-
-    def split(x):
-        return x[: W.size].reshape(W.shape), x[W.size :].reshape(H.shape)
-
     constraint = {
         "type": "ineq",
-        "fun": lambda x: ulpm.gaps(np.matmul(*split(x)), y)[wrong] - 1,
-        "jac": lambda x: constraint_gradients(*split(x), y),
+        "fun": lambda x: ulpm.gaps(np.matmul(*flow.split(x, (W, H))), y)[wrong] - 1,
+        "jac": lambda x: constraint_gradients(*flow.split(x, (W, H)), y),
     }
-    start = np.concatenate([W.ravel(), H.ravel()])
-    answer = minimize(
-        lambda x: (x @ x / 2, x), start, jac=True, method="SLSQP", constraints=[constraint],
-        options={"maxiter": 500, "ftol": 1e-13},
-    )  # fmt: skip
-    if margin.margin(*split(answer.x), y) <= 0:
+    with np.errstate(all="ignore"):  # where nothing separates, the points tried leave what float64 holds
+        answer = minimize(
+            lambda x: (x @ x / 2, x), flow.join(W, H), jac=True, method="SLSQP", constraints=[constraint],
+            options={"maxiter": 500, "ftol": 1e-13},
+        )  # fmt: skip
+        W, H = flow.split(answer.x, (W, H))
+        q = margin.margin(W, H, y)
+    if not q > 0:  # not a number is no margin either
         raise FloatingPointError(f"no separating point was found from this start: {answer.message}")
-    return rescale(*split(answer.x), y)
+    return rescale(W, H, y)
 
 
-def search(K, n, d, starts, seed=0):
+@door
+def search(
+    K: Classes, n: Count, d: Count, starts: Count, seed: Natural = 0
+) -> tuple[
+    Float[ndarray, "{K} {d}"], Float[ndarray, "{d} {K}*{n}"], Int[ndarray, " {K}*{n}"], Float[ndarray, " {starts}"]
+]:
     r"""The best of several local solutions of (5), from standard normal starting points.
 
-    Returns ``W (K, d)``, ``H (d, K·n)``, ``y (K·n,)`` and the objectives ``(starts,)`` reached, infinity where a start
-    led to no separating point. Raises ``ValueError`` for bad sizes, ``FloatingPointError`` where every start failed.
-    Source: the search of the chapter on Theorem 3.2; nothing in it knows the simplex ETF.
+    Returns
+    -------
+    W, H, y, values
+        The best point with its labels, and the objectives that the starts reached: infinity where one led to no
+        separating point.
 
+    Raises
+    ------
+    FloatingPointError
+        Where every start failed.
+
+    Source
+    ------
+    The search of the chapter on Theorem 3.2; nothing in it knows the simplex ETF.
+
+    Examples
+    --------
     >>> W, H, y, values = search(3, 1, 2, starts=2)
     >>> round(float(values.min()), 6)
     2.0
     """
-    y, d = ulpm.balanced_labels(K, n), validate.integer("d", d, 1)
-    rng, found = np.random.default_rng(seed), {}
-    values = np.full(validate.integer("starts", starts, 1), np.inf)
+    y, rng, found = ulpm.balanced_labels(K, n), np.random.default_rng(seed), {}
+    values = np.full(starts, np.inf)
     for s in range(starts):
         start = rng.standard_normal((K, d)), rng.standard_normal((d, K * n))
         with suppress(FloatingPointError):
@@ -221,46 +330,20 @@ def search(K, n, d, starts, seed=0):
     return *found[int(values.argmin())], y, values
 
 
-def polygon(K, n, d):
-    r"""The regular polygon, a KKT point of (5) for every K ≥ 3 and d ≥ 2: :math:`w_k = \sqrt n\,h_{k,i}` on a circle.
+@door
+def optimal_multipliers(K: Classes, n: Count) -> Float[ndarray, "{K} {K}*{n}"]:
+    r"""The multipliers of (5) at its optimum: :math:`\lambda_{kij} = \frac{1}{K \sqrt n}` for every :math:`j \ne k`.
 
-    The constraints of nearest neighbours are active, with the multipliers
-    :math:`1 / (2 \sqrt n\,(1 - \cos(2\pi/K)))`; the objective is :math:`\sqrt n\,K / (1 - \cos(2\pi/K))`.
-    Returns ``W (K, d)``, ``H (d, K·n)``, ``y (K·n,)``.
-    Raises ``ValueError`` for K < 3, n < 1 or d < 2. Source: chapter on Theorem 3.2.
+    Zero in the rows of the true classes. They sum to the optimal value :math:`(K-1)\sqrt n`.
 
-    >>> W, H, y = polygon(4, 9, 2)
-    >>> round(objective(W, H), 12), round(margin.margin(W, H, y), 12)
-    (12.0, 1.0)
+    Source
+    ------
+    Theorem 3.2, its chapter.
+
+    Examples
+    --------
+    >>> float(optimal_multipliers(3, 4).sum())
+    4.0
     """
-    K, d = validate.integer("K", K, 3), validate.integer("d", d, 2)
-    y, angle = ulpm.balanced_labels(K, n), 2 * np.pi / K * np.arange(K)
-    C = np.zeros((d, K))
-    C[:2] = np.cos(angle), np.sin(angle)
-    C /= np.sqrt(1 - np.cos(2 * np.pi / K))  # unit gap to the neighbours
-    return n**0.25 * C.T, n**-0.25 * C[:, y], y
-
-
-def pairs_and_singles(K, n, d):
-    r"""The best point known to us of (5) for :math:`K/2 \le d \le K - 2`: K − d opposite pairs, and single classes.
-
-    The pairs form a cross-polytope in K − d dimensions; its centre and the 2d − K single classes form a simplex in the
-    other 2d − K. The objective is :math:`\sqrt n\,\bigl(K - 1 + \sqrt{2 (K - d)/K}\bigr)`.
-    Returns ``W (K, d)``, ``H (d, K·n)``, ``y (K·n,)``.
-    Raises ``ValueError`` naming ``d`` outside that range, or for n < 1. Source: chapter on Theorem 3.2.
-
-    >>> W, H, y = pairs_and_singles(8, 1, 6)  # 7 + √(1/2)
-    >>> round(objective(W, H), 6), round(margin.margin(W, H, y), 12)
-    (7.707107, 1.0)
-    """
-    y, d = ulpm.balanced_labels(K, n), validate.integer("d", d, 1)
-    r, s = K - d, 2 * d - K
-    if r < 2 or s < 0:
-        raise ValueError(f"d: expected K/2 ≤ d ≤ K − 2 for K = {K}, got {d}")
-    A, B = np.zeros((d, K)), np.zeros((d, K))  # columns w_k, h_k
-    A[:r, : 2 * r] = B[:r, : 2 * r] = np.kron(np.eye(r), [1, -1])
-    if s > 0:
-        u, f = (2 * r / K) ** 0.75 / np.sqrt(s), etf.frame(s, s - 1) if s > 1 else np.zeros((0, 1))
-        A[r, : 2 * r], A[r, 2 * r :], B[r, 2 * r :] = -s * u / (2 * r), u, 2 * r / (s * K * u)
-        A[r + 1 :, 2 * r :] = B[r + 1 :, 2 * r :] = np.sqrt((s - 1) / s) * f
-    return n**0.25 * A.T, n**-0.25 * B[:, y], y
+    y = ulpm.balanced_labels(K, n)
+    return (1 - ulpm.one_hot(y, K)) / (K * np.sqrt(n))

@@ -45,7 +45,7 @@ from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from ncpaper import collapse, fashion, flow, margin, metrics, results, ulpm, validate, vgg
+from ncpaper import fashion, flow, margin, measures, results, ulpm, validate, vgg
 
 
 @dataclass(frozen=True)
@@ -114,24 +114,15 @@ DECISIONS = {
     "loss": ulpm.loss,
     "mean_loss": lambda W, H, y: ulpm.loss(W, H, y) / y.size,
     "margin": margin.margin,
-    "nc4_agreement": lambda W, H, y: 1 - collapse.nc4_largest(W, H, y, H),
+    "nc4_agreement": lambda W, H, y: 1 - measures.nc4_largest(W, H, y, H),
 }
 
 #: Measures of classifiers W (K, d) and features H (d, N) alone, as in section 4: the paper's model has no bias.
 GEOMETRY = {
-    "class_mean_norms": lambda W, H, y: metrics.class_mean_norms(H, y, len(W)),
-    "classifier_norms": lambda W, H, y: metrics.classifier_norms(W),
-    "centred_classifier_norms": lambda W, H, y: metrics.centred_classifier_norms(W),
-    "within_class_variation": lambda W, H, y: metrics.within_class_variation(H, y, len(W)),
-    "class_mean_cosines": lambda W, H, y: metrics.class_mean_cosines(H, y, len(W)),
-    "centred_class_mean_cosines": lambda W, H, y: metrics.centred_class_mean_cosines(H, y, len(W)),
-    "classifier_cosines": lambda W, H, y: metrics.classifier_cosines(W),
-    "centred_classifier_cosines": lambda W, H, y: metrics.centred_classifier_cosines(W),
-    "self_duality_distance": metrics.self_duality_distance,
-    "centred_self_duality_distance": metrics.centred_self_duality_distance,
+    **{name: measure.function for name, measure in measures.SECTION_4.items()},
     "margin_without_bias": margin.margin,
     "normalized_margin_without_bias": margin.normalized_margin,
-    "mean_classifier_floor": lambda W, H, y: metrics.mean_classifier_floor(W),
+    "mean_classifier_floor": measures.mean_classifier_floor,
     "norm_W": lambda W, H, y: np.linalg.norm(W),
     "norm_H": lambda W, H, y: np.linalg.norm(H),
 }
@@ -251,7 +242,7 @@ def load_checkpoint(path, settings, net, optimiser):
 
 def maker():
     """What makes the numbers of this process: the versions of the packages, and a hash of the modules that decide them."""
-    files = [__file__, *(module.__file__ for module in (collapse, fashion, flow, margin, metrics, ulpm, vgg))]
+    files = [__file__, *(module.__file__ for module in (fashion, flow, margin, measures, ulpm, validate, vgg))]
     return {
         "versions": results.versions(),
         "sources": hashlib.sha256("".join(map(results.sha256, files)).encode()).hexdigest(),

@@ -1,95 +1,124 @@
 r"""The unconstrained layer-peeled model, eq. (4).
 
 Classifiers ``W (K, d)`` with rows :math:`w_k`, features ``H (d, M)`` with columns :math:`h_{k,i}`, class-major,
-labels ``y (M,)`` in 0, …, K−1; in the balanced case ``M = K·n``. The loss is the **sum** over the samples.
+labels ``y (M,)`` in 0, …, K−1; in the balanced case ``M = K·n``. The loss is the **sum** over the samples, in nats.
 """
 
 import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
 
-from ncpaper import validate
+from ncpaper.validate import Classes, Count, door
 
 
-def balanced_labels(K, n):
+@door
+def balanced_labels(K: Classes, n: Count) -> Int[ndarray, " {K}*{n}"]:
     """Labels of n samples in each of K classes, class-major.
 
-    Returns ``y (K·n,)``. Raises ``ValueError`` unless K ≥ 2 and n ≥ 1. Source: section 2.2.
+    Source
+    ------
+    Section 2.2.
 
+    Examples
+    --------
     >>> balanced_labels(3, 2)
     array([0, 0, 1, 1, 2, 2])
     """
-    return np.repeat(np.arange(validate.integer("K", K, 2)), validate.integer("n", n, 1))
+    return np.repeat(np.arange(K), n)
 
 
-def one_hot(y, K):
+@door
+def one_hot(y: Int[ndarray, " M"], K: Classes) -> Float[ndarray, "{K} M"]:
     """The matrix Y of the labels: ``Y[k, m] = 1`` if y_m = k, else 0.
 
-    Returns ``Y (K, M)``. Raises ``ValueError`` for K < 2 or labels that are not integers in 0, …, K−1.
-    Source: notation of the companion.
+    Source
+    ------
+    Notation of the companion.
 
-    >>> one_hot(np.array([0, 1]), 2)
+    Examples
+    --------
+    >>> one_hot([0, 1], 2)
     array([[1., 0.],
            [0., 1.]])
     """
-    y = validate.labels(y, validate.integer("K", K, 2), np.size(y))
     return (np.arange(K)[:, None] == y).astype(np.float64)
 
 
-def gaps(Z, y):
-    r"""How far every class lies behind the true one: :math:`z_{y_m, m} - z_{j, m}`.
+@door
+def gaps(Z: Float[ndarray, "K M"], y: Int[ndarray, " M"]) -> Float[ndarray, "K M"]:
+    r"""How far every class lies behind the true one: :math:`z_{y_m, m} - z_{j, m}`, zero in the rows of the true classes.
 
-    ``Z (K, M)``, ``y (M,)`` → ``(K, M)``, zero in the rows of the true classes.
-    Raises ``ValueError`` for a matrix Z with NaN or infinity, or bad labels. Source: the constraints of (5).
+    Source
+    ------
+    The constraints of (5), with Z = W H.
 
-    >>> gaps(np.array([[2.0, 0.0], [-1.0, 1.0]]), np.array([0, 1]))
+    Examples
+    --------
+    >>> gaps([[2.0, 0.0], [-1.0, 1.0]], [0, 1])
     array([[0., 1.],
            [3., 0.]])
     """
-    Z = validate.matrix("Z", Z)
-    y = validate.labels(y, *Z.shape)
     return Z[y, np.arange(y.size)] - Z  # (K, M)
 
 
-def sample_losses(W, H, y):
+@door
+def sample_losses(W: Float[ndarray, "K d"], H: Float[ndarray, "d M"], y: Int[ndarray, " M"]) -> Float[ndarray, " M"]:
     r"""The cross-entropy of each sample, :math:`\log\bigl(1 + \sum_{j \ne k} e^{z_j - z_k}\bigr)`, k its class.
 
-    Returns ``(M,)``, in nats; keeps full relative accuracy when the loss is tiny and does not overflow.
-    Raises ``ValueError`` for a bad (W, H, y). Source: eq. (4).
+    Keeps full relative accuracy when the loss is tiny, and does not overflow.
+
+    Source
+    ------
+    Eq. (4).
     """
-    W, H, y = validate.point(W, H, y)
     E = -gaps(W @ H, y)  # (K, M)  zⱼ − zₖ
     E[y, np.arange(y.size)] = -np.inf  # the true class stands in the 1 +
     return np.logaddexp(0.0, np.logaddexp.reduce(E, axis=0))  # (M,)
 
 
-def loss(W, H, y):
-    r"""The objective of (4): :math:`\mathcal L = -\sum_{k,i} \log \mathrm{softmax}(W h_{k,i})_k`, a sum, in nats.
+@door
+def loss(W: Float[ndarray, "K d"], H: Float[ndarray, "d M"], y: Int[ndarray, " M"]) -> float:
+    r"""The objective of (4): :math:`\mathcal L = -\sum_{k,i} \log \mathrm{softmax}(W h_{k,i})_k`, a sum.
 
-    Raises ``ValueError`` for a bad (W, H, y). Source: eq. (4).
+    Source
+    ------
+    Eq. (4).
 
+    Examples
+    --------
     >>> W, H, y = np.zeros((3, 2)), np.zeros((2, 3)), balanced_labels(3, 1)
-    >>> round(float(loss(W, H, y) / np.log(3)), 12)
+    >>> round(loss(W, H, y) / float(np.log(3)), 12)
     3.0
     """
     return float(sample_losses(W, H, y).sum())
 
 
-def log_sample_losses(W, H, y):
+@door
+def log_sample_losses(
+    W: Float[ndarray, "K d"], H: Float[ndarray, "d M"], y: Int[ndarray, " M"]
+) -> Float[ndarray, " M"]:
     r"""The logarithms of :func:`sample_losses`, also where these are too small for a float64 (margins beyond 745).
 
-    Returns ``(M,)``. Raises ``ValueError`` for a bad (W, H, y). Source: eq. (4).
+    Source
+    ------
+    Eq. (4).
     """
-    W, H, y = validate.point(W, H, y)
     E = -gaps(W @ H, y)  # (K, M)
     E[y, np.arange(y.size)] = -np.inf
     s = np.logaddexp.reduce(E, axis=0)  # (M,)  ℓ = log(1 + eˢ), eˢ to all digits for s < −36
     return np.where(s < -36, s, np.log(np.logaddexp(0, np.maximum(s, -36))))
 
 
-def log_loss(W, H, y):
+@door
+def log_loss(W: Float[ndarray, "K d"], H: Float[ndarray, "d M"], y: Int[ndarray, " M"]) -> float:
     r"""The logarithm of the loss (4), also where the loss itself is too small for a float64.
 
-    Raises ``ValueError`` for a bad (W, H, y). Source: eq. (4).
+    Source
+    ------
+    Eq. (4).
 
+    Examples
+    --------
     >>> W, H, y = 100 * np.eye(3), 100 * np.eye(3), balanced_labels(3, 1)
     >>> loss(W, H, y), round(log_loss(W, H, y), 3), round(float(np.log(6) - 1e4), 3)
     (0.0, -9998.208, -9998.208)
@@ -97,18 +126,23 @@ def log_loss(W, H, y):
     return float(np.logaddexp.reduce(log_sample_losses(W, H, y)))
 
 
-def residual(W, H, y):
-    r"""The derivative of the loss in the logits, :math:`G = P - Y`.
+@door
+def logit_gradient(W: Float[ndarray, "K d"], H: Float[ndarray, "d M"], y: Int[ndarray, " M"]) -> Float[ndarray, "K M"]:
+    r"""The derivative of the loss in the logits, :math:`G = P - Y`, whose columns sum to zero.
 
-    Returns ``G (K, M)``: columns sum to zero; G_jm is the probability of the wrong class j, and in the row of the
-    true class minus their sum, never ``p − 1``, so nothing is lost far from the origin.
-    Raises ``ValueError`` for a bad (W, H, y). Source: derivative of (4).
+    G_jm is the probability of the wrong class j, and in the row of the true class minus their sum, never ``p − 1``:
+    nothing is lost far from the origin.
 
-    >>> residual(np.zeros((2, 1)), np.zeros((1, 2)), np.array([0, 1]))
+    Source
+    ------
+    Derivative of (4).
+
+    Examples
+    --------
+    >>> logit_gradient(np.zeros((2, 1)), np.zeros((1, 2)), [0, 1])
     array([[-0.5,  0.5],
            [ 0.5, -0.5]])
     """
-    W, H, y = validate.point(W, H, y)
     Z = W @ H
     P = np.exp(Z - Z.max(axis=0))  # (K, M)
     P /= P.sum(axis=0)
@@ -117,29 +151,58 @@ def residual(W, H, y):
     return P
 
 
-def gradient(W, H, y):
+@door
+def gradient(
+    W: Float[ndarray, "K d"], H: Float[ndarray, "d M"], y: Int[ndarray, " M"]
+) -> tuple[Float[ndarray, "K d"], Float[ndarray, "d M"]]:
     r"""The gradient of (4): :math:`\nabla_W \mathcal L = G H^\top`, :math:`\nabla_H \mathcal L = W^\top G`.
 
-    Returns ``(K, d)`` and ``(d, M)``. Raises ``ValueError`` for a bad (W, H, y). Source: derivative of (4).
+    Source
+    ------
+    Derivative of (4), G = :func:`logit_gradient`.
     """
-    G = residual(W, H, y)  # (K, M)
-    return G @ np.transpose(H), np.transpose(W) @ G
+    G = logit_gradient(W, H, y)  # (K, M)
+    return G @ H.T, W.T @ G
 
 
-def hessian_vector(W, H, y, dW, dH):
+@door
+def log_loss_gradient(
+    W: Float[ndarray, "K d"], H: Float[ndarray, "d M"], y: Int[ndarray, " M"]
+) -> tuple[Float[ndarray, "K d"], Float[ndarray, "d M"]]:
+    r"""The gradient of :math:`\log \mathcal L`, that is :math:`\nabla\mathcal L / \mathcal L`, at any size of the loss.
+
+    A step η/L along the gradient of (4) is a step η along this one.
+
+    Source
+    ------
+    The step sizes of Ji and Telgarsky (2021), for the loss (4).
+    """
+    logs, behind = log_sample_losses(W, H, y), gaps(W @ H, y)  # (M,), (K, M)
+    behind[y, np.arange(y.size)] = np.inf
+    G = np.exp(-behind - np.exp(logs) - np.logaddexp.reduce(logs))  # (K, M)  pⱼ / L, zero for the true class
+    G[y, np.arange(y.size)] = -G.sum(axis=0)
+    return G @ H.T, W.T @ G
+
+
+@door
+def hessian_vector(
+    W: Float[ndarray, "K d"],
+    H: Float[ndarray, "d M"],
+    y: Int[ndarray, " M"],
+    dW: Float[ndarray, "K d"],
+    dH: Float[ndarray, "d M"],
+) -> tuple[Float[ndarray, "K d"], Float[ndarray, "d M"]]:
     r"""The Hessian of (4) applied to the direction (ΔW, ΔH).
 
     With :math:`\Delta Z = \Delta W\,H + W\,\Delta H` and :math:`\Delta G = P \odot \Delta Z - P\,(P \odot \Delta Z)`
-    summed over classes: returns :math:`\Delta G\,H^\top + G\,\Delta H^\top` ``(K, d)`` and
-    :math:`W^\top \Delta G + \Delta W^\top G` ``(d, M)``.
-    Raises ``ValueError`` for a bad point, or a direction of another shape. Source: second derivative of (4).
+    summed over classes: :math:`\Delta G\,H^\top + G\,\Delta H^\top` and :math:`W^\top \Delta G + \Delta W^\top G`.
+
+    Source
+    ------
+    Second derivative of (4).
     """
-    W, H, y = validate.point(W, H, y)
-    dW, dH = validate.matrix("dW", dW), validate.matrix("dH", dH)
-    if dW.shape != W.shape or dH.shape != H.shape:
-        raise ValueError(f"dW, dH: expected the shapes {W.shape}, {H.shape} of W and H, got {dW.shape}, {dH.shape}")
-    G = residual(W, H, y)  # (K, M)
-    P = G + one_hot(y, W.shape[0])  # (K, M)
+    G = logit_gradient(W, H, y)  # (K, M)
+    P = G + one_hot(y, len(W))  # (K, M)
     dZ = dW @ H + W @ dH  # (K, M)
     dZ = dZ - dZ[y, np.arange(y.size)]  # a common shift of a column changes nothing
     dG = P * (dZ - (G * dZ).sum(axis=0))  # (K, M)
@@ -148,16 +211,24 @@ def hessian_vector(W, H, y, dW, dH):
     return dG @ H.T + G @ dH.T, W.T @ dG + dW.T @ G
 
 
-def class_means(H, y, K):
+@door
+def class_means(H: Float[ndarray, "d M"], y: Int[ndarray, " M"], K: Classes) -> Float[ndarray, "d {K}"]:
     r"""The class means :math:`\bar h_k = \frac{1}{n_k}\sum_i h_{k,i}`.
 
-    ``H (d, M)`` → ``(d, K)``. Raises ``ValueError`` naming ``y`` if a class is empty. Source: section 2.1.
+    Raises
+    ------
+    ValueError
+        Naming ``y``, if a class is empty.
 
-    >>> class_means(np.array([[1.0, 3.0, 5.0]]), np.array([0, 0, 1]), 2)
+    Source
+    ------
+    Section 2.1.
+
+    Examples
+    --------
+    >>> class_means([[1.0, 3.0, 5.0]], [0, 0, 1], 2)
     array([[2., 5.]])
     """
-    H = validate.matrix("H", H)
-    y = validate.labels(y, K, H.shape[1])
     counts = np.bincount(y, minlength=K)
     if counts.min() == 0:
         raise ValueError(
@@ -166,13 +237,61 @@ def class_means(H, y, K):
     return H @ one_hot(y, K).T / counts  # (d, K)
 
 
-def squared_norm(W, H):
-    r"""The squared distance from the origin, :math:`\|W\|_F^2 + \|H\|_F^2`.
+@door
+def squared_norm(W: Float[ndarray, "K d"], H: Float[ndarray, "d M"]) -> float:
+    r"""The squared distance from the origin, :math:`\rho^2 = \|W\|_F^2 + \|H\|_F^2`.
 
-    Raises ``ValueError`` unless W and H are matrices of finite numbers. Source: Lemma 3.1.
+    Source
+    ------
+    Lemma 3.1.
 
+    Examples
+    --------
     >>> squared_norm(np.eye(3), np.eye(3))
     6.0
     """
-    W, H = validate.matrix("W", W), validate.matrix("H", H)
     return float(np.sum(np.square(W)) + np.sum(np.square(H)))
+
+
+@door
+def squared_radius(W: Float[ndarray, "K d"], H: Float[ndarray, "d M"]) -> float:
+    r"""The squared radius :math:`\rho^2 > 0` of the sphere through (W, H): :func:`squared_norm` of a direction.
+
+    Raises
+    ------
+    ValueError
+        Naming W and H, if both are zero: the origin has no direction, and its sphere is a point.
+
+    Source
+    ------
+    Theorem 3.3, whose sphere has this squared radius.
+
+    Examples
+    --------
+    >>> squared_radius(np.eye(2), np.eye(2))
+    4.0
+    """
+    rho2 = squared_norm(W, H)
+    if rho2 == 0:
+        raise ValueError("W, H: expected a point other than the origin, which has no direction")
+    return rho2
+
+
+@door
+def absorb(
+    W: Float[ndarray, "K d"], b: Float[ndarray, " K"], H: Float[ndarray, "d M"]
+) -> tuple[Float[ndarray, "K d+1"], Float[ndarray, "d+1 M"]]:
+    r"""The bias b as one more column of W, a 1 as one more entry of each feature: :math:`(W\;b)\binom{h}{1} = Wh + b`.
+
+    Source
+    ------
+    Section 2.1, after eq. (2).
+
+    Examples
+    --------
+    >>> W, H = absorb(np.eye(2), [5.0, 7.0], [[1.0], [2.0]])
+    >>> W @ H
+    array([[6.],
+           [9.]])
+    """
+    return np.column_stack([W, b]), np.vstack([H, np.ones(H.shape[1])])

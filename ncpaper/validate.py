@@ -1,75 +1,115 @@
-"""Checks of arguments: a clear error that names the argument and what was expected."""
+"""Arguments are checked once, at the door a user calls, against the shapes and kinds that the signature states.
+
+A public function of the package has a signature that says what it takes, ``W: Float[ndarray, "K d"]``, and stands behind
+:func:`door`, which reads that signature: arrays become float64 arrays of finite numbers, sizes of the same name must
+agree, labels lie in 0, …, K−1, a number of steps is an integer. A function that is called by another one of the package
+is not checked again, so a loop pays for its checks once.
+"""
+
+import inspect
+import math
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache, wraps
+from typing import Annotated, get_args, get_origin
 
 import numpy as np
+from jaxtyping import AbstractArray, Bool, Int, jaxtyped
 
+#: Whether a public function is at work, whose arguments have been checked.
+_inside = ContextVar("inside", default=False)
 
-def _array(name, value):
-    """Return ``value`` as an array; raise ``ValueError`` naming ``name`` where its rows have different lengths."""
-    try:
-        return np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name}: expected an array, got rows of different lengths") from error
+#: What holds a function's arguments and its result against its annotations: set while the tests run, at no cost otherwise.
+typechecker = None
 
-
-def matrix(name, value):
-    """Return ``value`` as a float64 matrix.
-
-    Raises ``ValueError`` naming ``name`` unless ``value`` is two-dimensional, real and finite.
-    """
-    array = _array(name, value)
-    if array.ndim != 2:
-        raise ValueError(f"{name}: expected a matrix, got an array of shape {array.shape}")
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"{name}: expected real numbers, got entries of the type {array.dtype}")
-    array = array.astype(np.float64, copy=False)
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name}: expected finite entries, got NaN or infinity")
-    return array
+#: Sizes with another least value than one: there are at least two classes.
+LEAST = {"K": 2}
 
 
 def integer(name, value, least):
     """Return ``value`` as an ``int``; raise ``ValueError`` naming ``name`` unless it is an integer ≥ ``least``."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < least:
         raise ValueError(f"{name}: expected an integer of at least {least}, got {value!r}")
     return int(value)
+
+
+def real(name, value):
+    """Return ``value`` as a ``float``; raise ``ValueError`` naming ``name`` unless it is a finite real number."""
+    try:
+        number = math.nan if isinstance(value, (bool, str, bytes)) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"{name}: expected a finite number, got {value!r}")
+    return number
 
 
 def positive(name, value):
     """Return ``value`` as a ``float``; raise ``ValueError`` naming ``name`` unless it is finite and positive."""
     try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = np.nan
-    if not (np.isfinite(number) and number > 0):
+        number = real(name, value)
+    except ValueError:
+        number = 0.0
+    if number <= 0:
         raise ValueError(f"{name}: expected a finite positive number, got {value!r}")
     return number
 
 
-def labels(y, K, samples):
-    """Return the labels ``y`` of ``samples`` samples as integers in 0, …, K−1, or raise ``ValueError``."""
-    y = _array("y", y)
-    if y.shape != (samples,) or not np.issubdtype(y.dtype, np.integer):
-        raise ValueError(
-            f"y: expected {samples} integer labels, one for each column of H, got {y.dtype} of shape {y.shape}"
-        )
-    if samples and not (y.min() >= 0 and y.max() < K):
-        raise ValueError(f"y: expected labels in 0, …, {K - 1}, got values from {y.min()} to {y.max()}")
-    return y
+#: A number of classes, of things there must be one of, of things there may be none of; a number; a positive one.
+Classes = Annotated[int, lambda name, value: integer(name, value, 2)]
+Count = Annotated[int, lambda name, value: integer(name, value, 1)]
+Natural = Annotated[int, lambda name, value: integer(name, value, 0)]
+Real = Annotated[float, real]
+Positive = Annotated[float, positive]
 
 
-def point(W, H, y):
-    """Return (W, H, y) with W (K, d), H (d, M), y (M,) checked against each other, K ≥ 2, M ≥ 1.
+def array(name, value, kinds="biuf"):
+    """Return ``value`` as an array; raise ``ValueError`` naming ``name`` for ragged rows or entries of another kind."""
+    try:
+        found = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected an array, got rows of different lengths") from error
+    if found.dtype.kind not in kinds:
+        wanted = {"iu": "integers", "b": "True or False"}.get(kinds, "real numbers")
+        raise ValueError(f"{name}: expected {wanted}, got entries of the type {found.dtype}")
+    return found
 
-    Raises ``ValueError`` naming the argument for a wrong shape, a label out of range, NaN, K < 2 or M < 1.
+
+def finite(name, value):
+    """Return ``value`` as a float64 array; raise ``ValueError`` naming ``name`` unless its entries are real and finite."""
+    found = array(name, value).astype(np.float64, copy=False)
+    if not np.isfinite(found).all():
+        raise ValueError(f"{name}: expected finite entries, got NaN or infinity")
+    return found
+
+
+def labels(name, value, K=None):
+    """Return ``value`` as integers; raise ``ValueError`` naming ``name`` unless they lie in 0, …, K−1."""
+    found = array(name, value, "iu").astype(np.intp, copy=False)
+    if found.size and not (found.min() >= 0 and (K is None or found.max() < K)):
+        limit = "from 0 on" if K is None else f"in 0, …, {K - 1}"
+        raise ValueError(f"{name}: expected labels {limit}, got values from {found.min()} to {found.max()}")
+    return found
+
+
+def shape(name, found, dimensions, sizes):
+    """Hold the shape of an array against its named dimensions, and enter what it says into ``sizes``.
+
+    Raises ``ValueError`` naming ``name``, the expected shape and the sizes already known.
     """
-    W, H = matrix("W", W), matrix("H", H)
-    if W.shape[0] < 2:
-        raise ValueError(f"W: expected K ≥ 2 rows, one for each class, got {W.shape[0]}")
-    if H.shape[0] != W.shape[1]:
-        raise ValueError(f"H: expected {W.shape[1]} rows, as W has columns, got shape {H.shape}")
-    if H.shape[1] < 1:
-        raise ValueError("H: expected at least one column, one for each sample, got none")
-    return W, H, labels(y, W.shape[0], H.shape[1])
+    wanted, known = dimensions.split(), dict(sizes)
+    if wanted == ["..."]:
+        return
+    fits = len(wanted) == found.ndim
+    for size, length in zip(wanted, found.shape, strict=True) if fits else ():
+        fits = fits and length >= LEAST.get(size, 1) and known.setdefault(size, length) == length
+    if not fits:
+        told = [f"{size} = {sizes[size]}" if size in sizes else f"{size} ≥ {LEAST.get(size, 1)}" for size in wanted]
+        noun = {1: "a vector", 2: "a matrix"}.get(len(wanted), "an array")
+        raise ValueError(
+            f"{name}: expected {noun} of shape ({', '.join(wanted)}), {', '.join(dict.fromkeys(told))}, got {found.shape}"
+        )
+    sizes.update(known)
 
 
 def balanced(y, K):
@@ -78,3 +118,81 @@ def balanced(y, K):
     if counts.min() != counts.max() or counts.min() == 0:
         raise ValueError(f"y: expected balanced classes, n ≥ 1 samples each, got class sizes {counts.tolist()}")
     return int(counts[0])
+
+
+def _reader(annotation):
+    """How an argument with this annotation is read, ``read(name, value, sizes)``, and when: sizes, arrays, labels."""
+    if get_origin(annotation) is Annotated:
+        check = get_args(annotation)[1]
+
+        def number(name, value, sizes):
+            sizes[name] = check(name, value)
+            return sizes[name]
+
+        return 0, number
+    if not (inspect.isclass(annotation) and issubclass(annotation, AbstractArray)):
+        return 3, lambda name, value, sizes: value
+
+    def read(name, value, sizes):
+        found = convert(name, value, sizes)
+        shape(name, found, annotation.dim_str, sizes)
+        return found
+
+    if annotation.dtypes == Int[np.ndarray, ""].dtypes:
+        convert = lambda name, value, sizes: labels(name, value, sizes.get("K"))  # noqa: E731
+        return 2, read
+    kinds = "b" if annotation.dtypes == Bool[np.ndarray, ""].dtypes else None
+    convert = (
+        (lambda name, value, _: array(name, value, kinds)) if kinds else lambda name, value, _: finite(name, value)
+    )
+    return 1, read
+
+
+@cache
+def _typechecked(formula, checker):
+    """The function with its annotations enforced by a type checker, if there is one."""
+    return jaxtyped(formula, typechecker=checker) if checker else formula
+
+
+def door(formula):
+    """Let a public function check its arguments against its signature, where a user calls it.
+
+    The arguments reach the function converted: real arrays as float64, labels and sizes as integers. A number that does
+    not fit into a float64 on the way is an error too. Calls from within the package pass without checks.
+    Raises ``ValueError`` naming the argument and what was expected; ``TypeError`` for a missing or an unknown argument.
+    """
+    signature = inspect.signature(formula)
+    readers = sorted(
+        ((name, *_reader(p.annotation)) for name, p in signature.parameters.items()), key=lambda reader: reader[1]
+    )
+
+    @wraps(formula)
+    def checked(*args, **kwargs):
+        if _inside.get():
+            return formula(*args, **kwargs)
+        given, sizes = signature.bind(*args, **kwargs), {}
+        for name, _, read in readers:
+            if name in given.arguments:
+                given.arguments[name] = read(name, given.arguments[name], sizes)
+        token = _inside.set(True)
+        try:
+            with np.errstate(over="raise", invalid="raise", divide="raise"):
+                return _typechecked(formula, typechecker)(*given.args, **given.kwargs)
+        except FloatingPointError as error:
+            if "encountered in" not in str(error):  # raised by the formula itself, on purpose
+                raise
+            raise ValueError(f"{', '.join(given.arguments)}: the result does not fit into float64, {error}") from error
+        finally:
+            _inside.reset(token)
+
+    return checked
+
+
+@contextmanager
+def outside():
+    """Within this context the doors check again, as for a user: for calls of functions that a user has handed over."""
+    token = _inside.set(False)
+    try:
+        yield
+    finally:
+        _inside.reset(token)

@@ -1,4 +1,4 @@
-"""What several test files share: the rendered book."""
+"""What all tests share: the shapes in the package's signatures are checked, and the rendered book is made once."""
 
 import subprocess
 import sys

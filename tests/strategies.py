@@ -7,7 +7,7 @@ from ncpaper import ulpm
 
 
 @st.composite
-def points(draw, K=(2, 6), n=(1, 4), d=(1, 7), scale=(0.1, 3.0)):
+def random_points(draw, K=(2, 6), n=(1, 4), d=(1, 7), scale=(0.1, 3.0)):
     """A random (W, H, y), balanced; each of K, n, d, scale drawn from its closed range."""
     K, n, d = (draw(st.integers(*r)) for r in (K, n, d))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))

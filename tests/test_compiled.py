@@ -22,7 +22,7 @@ def start(K, d, M, seed, scale=1.0):
 
 
 def plain(W, H, y, step, at):
-    return flow.descend(lambda W, H: ulpm.gradient(W, H, y), (W, H), step, at)
+    return flow.descend(ulpm.gradient, (W, H), step, at, args=(y,))
 
 
 def largest_difference(one, other):
@@ -108,18 +108,18 @@ def test_compiled_descent_with_too_large_a_step_says_so():
 
 @pytest.mark.parametrize("at", [[], [3, 3], [2, 1], [-1, 2], [0.5]])
 def test_compiled_descent_refuses_steps_that_do_not_increase_from_zero(at):
-    with pytest.raises(ValueError, match="at: expected increasing step numbers from 0 on"):
+    with pytest.raises(ValueError, match=r"^at: expected"):
         compiled.descend(*start(3, 5, 4, 0), 0.1, at)
 
 
 @pytest.mark.parametrize("step", [0.0, -1.0, np.nan, np.inf])
 def test_compiled_descent_refuses_a_step_that_is_not_positive(step):
-    with pytest.raises(ValueError, match="step: expected a finite positive number"):
+    with pytest.raises(ValueError, match=r"^step: expected"):
         compiled.descend(*start(3, 5, 4, 0), step, [1])
 
 
 def test_compiled_descent_refuses_a_bad_point():
-    with pytest.raises(ValueError, match="H: expected 2 rows"):
+    with pytest.raises(ValueError, match=r"^H: expected"):
         compiled.descend(np.ones((2, 2)), np.ones((3, 2)), np.array([0, 1]), 0.1, [1])
 
 

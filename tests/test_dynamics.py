@@ -5,9 +5,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ncpaper import alignment, conservation, etf, flow, kkt, margin, ulpm
+from ncpaper import alignment, conservation, flow, kkt, margin, points, ulpm
 from tests import oracles
-from tests.strategies import collapsible_sizes, points
+from tests.strategies import collapsible_sizes, random_points
 
 some = settings(deadline=None, max_examples=25)
 few = settings(deadline=None, max_examples=6)
@@ -20,7 +20,7 @@ def separated(draw, least=0.0):
     K, n, d = draw(collapsible_sizes(K=(2, 5), n=(1, 4), extra=(0, 2)))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     noise, alpha, excess = draw(st.floats(0.0, 0.5)), draw(st.floats(0.5, 2.0)), draw(st.floats(0.01, 20.0))
-    W, H, y = etf.collapsed(K, n, d)
+    W, H, y = points.collapsed(K, n, d)
     W = alpha * (W + noise * rng.standard_normal(W.shape) * np.linalg.norm(W) / np.sqrt(W.size))
     H = (H + noise * rng.standard_normal(H.shape) * np.linalg.norm(H) / np.sqrt(H.size)) / alpha
     q = margin.margin(W, H, y)
@@ -40,7 +40,7 @@ def constraints(W, y):
 
 
 def run(W, H, y, at):
-    return flow.integrate(lambda W, H: ulpm.gradient(W, H, y), (W, H), at)
+    return flow.integrate(ulpm.gradient, (W, H), at, args=(y,))
 
 
 def generic_run(K, n, d, seed, at):
@@ -53,7 +53,7 @@ def generic_run(K, n, d, seed, at):
 
 
 @some
-@given(points(scale=(0.5, 3.0)), st.floats(0.0, 3.0))
+@given(random_points(scale=(0.5, 3.0)), st.floats(0.0, 3.0))
 def test_loss_is_at_least_log_two_where_a_sample_is_not_classified(point, mix):
     W, H, y = point
     H = H + mix * W[y].T  # a pull towards the right answer
@@ -65,7 +65,7 @@ def test_loss_is_at_least_log_two_where_a_sample_is_not_classified(point, mix):
 @given(collapsible_sizes())
 def test_log_two_is_the_largest_threshold_that_implies_separation(size):
     K, n, d = size
-    W, H, y = etf.collapsed(K, n, d, q=60.0)
+    W, H, y = points.collapsed(K, n, d, q=60.0)
     H[:, 0] = W[0] + W[1]  # the tie of classes 0 and 1; it beats every other class by a multiple of ‖w‖²
     W, H = 3 * W, 3 * H
     assert margin.margin(W, H, y) <= 1e-9
@@ -73,10 +73,10 @@ def test_log_two_is_the_largest_threshold_that_implies_separation(size):
 
 
 @some
-@given(points(K=(2, 2)))
+@given(random_points(K=(2, 2)))
 def test_two_classes_lose_at_least_the_squared_gap_of_the_classifiers(point):
     W, H, y = point
-    sigma = np.abs(ulpm.residual(W, H, y)[0])  # (M,) probability of the wrong class
+    sigma = np.abs(ulpm.logit_gradient(W, H, y)[0])  # (M,) probability of the wrong class
     gap = np.sum((W[0] - W[1]) ** 2)
     assert alignment.gradient_norm(W, H, y) ** 2 >= gap * np.sum(sigma**2) * (1 - 1e-12)
 
@@ -104,7 +104,7 @@ def test_two_equal_classifiers_without_features_lose_two_n_log_two_and_never_mov
 @some
 @given(st.integers(3, 6), st.integers(1, 4), st.integers(0, 2), st.floats(0.1, 8.0))
 def test_merged_classes_stay_merged_under_the_flow(K, n, extra, q):
-    W, H, y = alignment.merged(K, n, K - 2 + extra, q)
+    W, H, y = points.merged(K, n, K - 2 + extra, q)
     gW, gH = ulpm.gradient(W, H, y)
     assert gW[0] == pytest.approx(gW[1], rel=1e-12, abs=1e-12)
     assert gH[:, :n] == pytest.approx(gH[:, n : 2 * n], rel=1e-12, abs=1e-12)
@@ -115,7 +115,7 @@ def test_merged_classes_stay_merged_under_the_flow(K, n, extra, q):
 @some
 @given(st.integers(3, 6), st.integers(1, 4), st.integers(0, 2), st.floats(0.1, 8.0))
 def test_a_class_in_the_centre_stays_in_the_centre_under_the_flow(K, n, extra, q):
-    W, H, y = alignment.centred(K, n, K - 2 + extra, q)
+    W, H, y = points.centred(K, n, K - 2 + extra, q)
     gW, gH = ulpm.gradient(W, H, y)
     assert gW[0] == pytest.approx(0, abs=1e-12)
     assert gH[:, :n] == pytest.approx(0, abs=1e-12)
@@ -126,7 +126,7 @@ def test_a_class_in_the_centre_stays_in_the_centre_under_the_flow(K, n, extra, q
 @some
 @given(st.integers(3, 7), st.integers(1, 4))
 def test_no_threshold_above_n_times_the_smaller_of_log_k_and_log_four_is_enough(K, n):
-    starts = [make(K, n, K, 60.0) for make in (alignment.merged, alignment.centred)]
+    starts = [make(K, n, K, 60.0) for make in (points.merged, points.centred)]
     least = min(ulpm.loss(*start) for start in starts)
     assert least == pytest.approx(n * min(np.log(K), np.log(4)), rel=1e-12)
 
@@ -142,7 +142,7 @@ def mirrored(gW, gH, n):
 @some
 @given(st.integers(3, 8), st.integers(1, 4), st.integers(2, 4), st.floats(1.0, 50.0))
 def test_a_class_between_another_and_mirrored_pairs_stays_on_the_axis_and_loses_more_than_log_two(K, n, d, T):
-    W, H, y = alignment.between(K, n, d, T)
+    W, H, y = points.between(K, n, d, T)
     gW, gH = ulpm.gradient(W, H, y)
     for moved, image in zip((gW, gH), mirrored(gW, gH, n), strict=True):
         assert moved == pytest.approx(image, rel=1e-9, abs=1e-9)
@@ -157,7 +157,7 @@ def test_a_class_between_another_and_mirrored_pairs_stays_on_the_axis_and_loses_
 def test_an_axis_class_that_meets_a_mirrored_pair_loses_at_least_log_three(K, n, k, seed):
     """So below n log 3 neither of the two axis classes can change sides with a pair."""
     rng = np.random.default_rng(seed)
-    W, H, y = alignment.between(K, n, 2, 3.0)
+    W, H, y = points.between(K, n, 2, 3.0)
     W = W + rng.standard_normal(W.shape)
     W[:2, 1], W[-1] = 0, W[2] * [1, -1]
     H[:, y < 2] = rng.standard_normal((1, 2 * n)) * [[3.0], [0.0]]  # on the axis
@@ -168,7 +168,7 @@ def test_an_axis_class_that_meets_a_mirrored_pair_loses_at_least_log_three(K, n,
 @some
 @given(st.integers(3, 8), st.integers(1, 4))
 def test_no_threshold_above_n_log_two_is_enough_for_three_classes_or_more(K, n):
-    excess = [ulpm.loss(*alignment.between(K, n, 2, T)) - n * np.log(2) for T in (10.0, 100.0, 1000.0)]
+    excess = [ulpm.loss(*points.between(K, n, 2, T)) - n * np.log(2) for T in (10.0, 100.0, 1000.0)]
     assert excess[2] < excess[1] < excess[0]
     assert 0 < excess[2] < n / 1000  # the gap to class 0 is 1/T, and log(1 + e^x) − log 2 ≤ x
 
@@ -176,7 +176,7 @@ def test_no_threshold_above_n_log_two_is_enough_for_three_classes_or_more(K, n):
 @some
 @given(st.integers(3, 7), st.integers(1, 4))
 def test_for_three_classes_or_more_a_mean_loss_below_log_two_does_not_separate(K, n):
-    W, H, y = alignment.merged(K, n, K, 20.0)
+    W, H, y = points.merged(K, n, K, 20.0)
     assert ulpm.loss(W, H, y) / y.size < np.log(2)
     assert margin.margin(W, H, y) == 0
 
@@ -185,7 +185,7 @@ def test_for_three_classes_or_more_a_mean_loss_below_log_two_does_not_separate(K
 
 
 @some
-@given(points())
+@given(random_points())
 def test_pull_is_half_the_descent_along_the_point(point):
     W, H, y = within_reach_of_autograd(point)
     gW, gH = oracles.autograd_gradient(W, H, y)
@@ -210,6 +210,14 @@ def test_pull_equals_the_entropy_bound_for_one_constraint():
 def test_entropy_bound_over_loss_decreases(a, b):
     assume(a < 0.999 * b)
     assert alignment.entropy_bound(a) / a > alignment.entropy_bound(b) / b
+
+
+@some
+@given(random_points())
+def test_smoothed_margin_is_the_one_at_which_a_single_constraint_has_the_same_loss(point):
+    W, H, y = within_reach_of_autograd(point)
+    F = margin.smoothed_margin(W, H, y) * (np.sum(W**2) + np.sum(H**2))
+    assert np.log1p(np.exp(-F)) == pytest.approx(oracles.loss_by_loops(W, H, y), rel=1e-9)
 
 
 @some
@@ -252,7 +260,7 @@ def test_steepness_is_the_slope_of_the_log_loss(point):
 
 
 @some
-@given(points(K=(2, 4), n=(1, 3), d=(1, 4), scale=(0.1, 2.0)))
+@given(random_points(K=(2, 4), n=(1, 3), d=(1, 4), scale=(0.1, 2.0)))
 def test_curvature_of_the_log_loss_is_bounded_above(point):
     *_, hessian = oracles.autograd_log_loss_derivatives(*within_reach_of_autograd(point))
     bound = oracles.curvature_bound(*point)
@@ -273,7 +281,7 @@ def test_curvature_bound_is_attained_at_the_origin(K, n, d):
 
 
 @some
-@given(points())
+@given(random_points())
 def test_alignment_is_the_cosine_between_the_point_and_the_descent(point):
     W, H, y = within_reach_of_autograd(point)
     theta = np.concatenate([W.ravel(), H.ravel()])
@@ -301,7 +309,7 @@ def test_printed_beta_is_no_cosine_even_where_point_and_gradient_are_parallel(sm
 
 
 @some
-@given(points())
+@given(random_points())
 def test_printed_beta_is_the_printed_formula(point):
     W, H, y = within_reach_of_autograd(point)
     gW, gH = oracles.autograd_gradient(W, H, y)
@@ -396,7 +404,7 @@ def test_delta_does_not_bound_the_sum_of_the_products_for_many_samples():
 
 
 @some
-@given(points())
+@given(random_points())
 def test_alignment_is_limited_by_the_mean_classifier(point):
     W, H, y = point
     conserved = W.shape[0] * np.sum(conservation.mean_classifier(W) ** 2) / ulpm.squared_norm(W, H)
@@ -410,13 +418,13 @@ def test_alignment_is_limited_by_the_mean_classifier(point):
 @given(st.integers(2, 4), st.integers(1, 2), st.integers(0, 10**6))
 def test_alignment_tends_to_one_and_the_margin_to_infinity(K, n, seed):
     rng = np.random.default_rng(seed)
-    W, H, y = etf.collapsed(K, n, K + 1, q=4.0)
+    W, H, y = points.collapsed(K, n, K + 1, q=4.0)
     start = W + 0.3 * rng.standard_normal(W.shape), H + 0.3 * rng.standard_normal(H.shape)  # passes no saddle
     path = run(*start, y, [0, 1e3, 1e30, 1e90])
-    _, early, middle, late = path.observe(lambda W, H: 1 - alignment.alignment(W, H, y))
+    _, early, middle, late = 1 - path.observe(alignment.alignment, args=(y,))
     assert middle < early / 3  # 1 − β falls at least like 1/log t: by 10 here
     assert late < middle / 1.5  # and by 3 here
-    q = path.observe(lambda W, H: margin.margin(W, H, y))
+    q = path.observe(margin.margin, args=(y,))
     assert q[2] - q[1] == pytest.approx(27 * np.log(10), rel=0.1)  # q_min ~ log t
     assert q[3] - q[2] == pytest.approx(60 * np.log(10), rel=0.1)
 
@@ -425,10 +433,10 @@ def test_alignment_tends_to_one_and_the_margin_to_infinity(K, n, seed):
 @given(st.integers(2, 4), st.integers(1, 2), st.integers(0, 10**6))
 def test_printed_beta_tends_to_zero_like_one_over_the_norm(K, n, seed):
     rng = np.random.default_rng(seed)
-    W, H, y = etf.collapsed(K, n, K + 1, q=4.0)
+    W, H, y = points.collapsed(K, n, K + 1, q=4.0)
     start = W + 0.3 * rng.standard_normal(W.shape), H + 0.3 * rng.standard_normal(H.shape)
     path = run(*start, y, [0, 1e30, 1e90])
-    printed = path.observe(lambda W, H: alignment.printed_beta(W, H, y))
+    printed = path.observe(alignment.printed_beta, args=(y,))
     gap = printed * np.sqrt(path.observe(ulpm.squared_norm)) + 2 * np.sqrt(2)
     assert abs(gap[2]) < 0.25  # √2 ‖W‖/‖H‖² is left of the first sum: a tenth at these norms
     assert abs(gap[2]) < abs(gap[1]) < abs(gap[0])
@@ -452,9 +460,9 @@ def test_steepness_rises_no_faster_than_its_bound_along_a_generic_flow(K, n, see
 @given(st.integers(2, 4), st.integers(1, 2), st.integers(0, 10**6))
 def test_normalized_margins_share_their_limit_and_never_pass_the_bound(K, n, seed):
     path, y = generic_run(K, n, K, seed, np.concatenate([[0], np.geomspace(1, 1e60, 40)]))
-    soft = path.observe(lambda W, H: margin.smoothed_margin(W, H, y))
-    hard = path.observe(lambda W, H: margin.normalized_margin(W, H, y))
-    below = path.observe(lambda W, H: ulpm.loss(W, H, y)) < np.log(2)
+    soft = path.observe(margin.smoothed_margin, args=(y,))
+    hard = path.observe(margin.normalized_margin, args=(y,))
+    below = path.observe(ulpm.loss, args=(y,)) < np.log(2)
     assert (np.diff(soft[below]) > 0).all()
     assert (soft[below] <= hard[below]).all()
     assert (hard <= 1 / (2 * (K - 1) * np.sqrt(n))).all()
@@ -500,7 +508,7 @@ def test_spectral_and_frobenius_normalisation_give_the_same_feasible_point(point
 @given(collapsible_sizes())
 def test_spectrally_normalised_collapse_has_frobenius_norm_root_k_minus_one(size):
     K, n, d = size
-    W, H, _ = etf.collapsed(K, n, d)
+    W, H, _ = points.collapsed(K, n, d)
     spectral = np.hypot(np.linalg.norm(W, 2), np.linalg.norm(H, 2))
     assert ulpm.squared_norm(W, H) / spectral**2 == pytest.approx(K - 1, rel=1e-12)
 
@@ -540,7 +548,7 @@ def test_speed_along_a_separating_ray_is_its_normalized_margin(point):
 
 
 @some
-@given(points(scale=(0.5, 2.0)))
+@given(random_points(scale=(0.5, 2.0)))
 def test_loss_grows_without_bound_along_a_ray_that_misclassifies(point):
     W, H, y = point
     q = margin.margin(W, H, y)
@@ -554,7 +562,7 @@ def test_loss_grows_without_bound_along_a_ray_that_misclassifies(point):
 def test_no_direction_is_faster_than_the_collapsed_one(point, t):
     W, H, y = point
     K, d = W.shape
-    V, U, _ = etf.collapsed(K, y.size // K, d)
+    V, U, _ = points.collapsed(K, y.size // K, d)
     scale = np.sqrt(ulpm.squared_norm(W, H) / ulpm.squared_norm(V, U))
     assert margin.normalized_margin(V, U, y) >= margin.normalized_margin(W, H, y) * (1 - 1e-12)
     small = t / np.sqrt(ulpm.squared_norm(W, H))
@@ -569,14 +577,17 @@ def test_bad_arguments_are_named():
     for call, name in [
         (lambda: alignment.alignment(0 * W, 0 * H, y), "W, H"),
         (lambda: alignment.steepness(0.1 * W, 0.1 * H, y), "W, H"),
+        (lambda: alignment.steepness(100 * W, 100 * H, y), "W, H"),  # the loss is 0 in float64
+        (lambda: alignment.gradient_norm(W, np.eye(4), y), "H"),
         (lambda: alignment.pull(W, H, y + 1), "y"),
         (lambda: alignment.epsilon(1.5, 1.0), "beta"),
+        (lambda: alignment.epsilon(np.nan, 1.0), "beta"),
         (lambda: alignment.epsilon(0.5, 0.0), "C"),
         (lambda: alignment.delta(2, 1.0, -1.0), "q"),
         (lambda: alignment.entropy_bound(0.0), "loss"),
-        (lambda: alignment.merged(2, 1, 2, 1.0), "K"),
-        (lambda: alignment.centred(4, 1, 1, 1.0), "d"),
-        (lambda: alignment.between(4, 1, 1, 1.0), "d"),
+        (lambda: points.merged(2, 1, 2, 1.0), "K"),
+        (lambda: points.centred(4, 1, 1, 1.0), "d"),
+        (lambda: points.between(4, 1, 1, 1.0), "d"),
     ]:
-        with pytest.raises(ValueError, match=f"^{name}: "):
+        with pytest.raises(ValueError, match=f"^{name}: .*expected"):
             call()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ncpaper import etf, ulpm
+from ncpaper import etf, kkt, points, ulpm
 from tests.strategies import collapsible_sizes
 
 many = settings(deadline=None, max_examples=25)
@@ -42,7 +42,7 @@ def test_no_simplex_etf_fits_below_dimension_K_minus_1(K):
 @given(collapsible_sizes(), st.floats(0.01, 100))
 def test_collapsed_solution_is_collapsed_dual_and_has_every_gap_equal_to_q(sizes, q):
     K, n, d = sizes
-    W, H, y = etf.collapsed(K, n, d, q)
+    W, H, y = points.collapsed(K, n, d, q)
     assert np.allclose(W[y].T, np.sqrt(n) * H, rtol=1e-12, atol=1e-12)  # w_k = √n h_{k,i} for every i
     wrong = ulpm.one_hot(y, K) == 0
     assert np.allclose(ulpm.gaps(W @ H, y)[wrong], q, rtol=1e-12)
@@ -54,7 +54,7 @@ def test_collapsed_solution_is_collapsed_dual_and_has_every_gap_equal_to_q(sizes
 @given(collapsible_sizes())
 def test_multipliers_are_equal_and_sum_to_the_optimal_value(sizes):
     K, n, _ = sizes
-    lam, y = etf.multipliers(K, n), ulpm.balanced_labels(K, n)
+    lam, y = kkt.optimal_multipliers(K, n), ulpm.balanced_labels(K, n)
     assert (lam[y, np.arange(K * n)] == 0).all()
     assert np.allclose(lam[ulpm.one_hot(y, K) == 0], 1 / (K * np.sqrt(n)), rtol=1e-15)
     assert lam.sum() == pytest.approx((K - 1) * np.sqrt(n), rel=1e-13)
@@ -66,9 +66,9 @@ def test_multipliers_are_equal_and_sum_to_the_optimal_value(sizes):
         (lambda: etf.frame(1, 3), "K"),
         (lambda: etf.frame(3, 1), "d"),
         (lambda: etf.gram(1), "K"),
-        (lambda: etf.collapsed(3, 0, 2), "n"),
-        (lambda: etf.collapsed(3, 1, 2, q=0.0), "q"),
-        (lambda: etf.multipliers(2.5, 1), "K"),
+        (lambda: points.collapsed(3, 0, 2), "n"),
+        (lambda: points.collapsed(3, 1, 2, q=0.0), "q"),
+        (lambda: kkt.optimal_multipliers(2.5, 1), "K"),
     ],
 )
 def test_impossible_sizes_are_refused_by_name(call, name):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ncpaper import compiled, conservation, flow, margin, metrics, ulpm
+from ncpaper import compiled, conservation, flow, margin, measures, rates, ulpm
 
 K, d, STEPS, RATE, STARTS = 5, 20, 10**5, 5.0, 6
 AT = flow.logarithmic_steps(STEPS, 41)
@@ -25,7 +25,7 @@ def descent(n, scale, seed=0):
     """The printed setting at full length, learning rate 5 on the mean loss: the path, and every measure along it."""
     W, H, y = start(n, scale, seed)
     path = compiled.descend(W, H, y, RATE / y.size, AT)
-    rows = [metrics.readings(W, H, y) for W, H in path.points]
+    rows = [measures.section_4(W, H, y) for W, H in path.points]
     return path, y, {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
@@ -34,13 +34,13 @@ def far(n, scale):
     """Every measure along the flow to t = 1e200, without the start."""
     W, H, y = start(n, scale, 0)
     at = np.concatenate([[0.0], 10 ** np.geomspace(1, 200, 60)])
-    path = flow.integrate(lambda W, H: ulpm.gradient(W, H, y), (W, H), at, rtol=1e-9, atol=1e-11)
-    rows = [metrics.readings(W, H, y) for W, H in path.points[1:]]
+    path = flow.integrate(ulpm.gradient, (W, H), at, rtol=1e-9, atol=1e-11, args=(y,))
+    rows = [measures.section_4(W, H, y) for W, H in path.points[1:]]
     return at[1:], {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
 def slope(n, scale, name, seed):
-    return metrics.slope(AT, descent(n, scale, seed)[2][name], 1e3).value
+    return rates.slope(AT, descent(n, scale, seed)[2][name], 1e3).value
 
 
 def mean_slope(n, scale, name):
@@ -120,11 +120,11 @@ def test_panel_a_rises_on_the_tail_from_a_few_normal_starts():
     slopes, labels = [], ulpm.balanced_labels(K, 10)
     for seed in range(4000, 4024):
         path = compiled.descend(*start(10, 1.0, seed), RATE / (10 * K), at)
-        slopes.append(metrics.slope(at, path.observe(lambda W, H: metrics.class_mean_norms(H, labels, K)), 1e3).value)
+        slopes.append(rates.slope(at, path.observe(measures.class_mean_norms, args=(labels,)), 1e3).value)
     assert 1 <= np.sum(np.array(slopes) > 0) <= 6
 
 
-@pytest.mark.parametrize("name", ["c features", "c features, printed", "c classifiers"])
+@pytest.mark.parametrize("name", ["centred_class_mean_cosines", "class_mean_cosines", "centred_classifier_cosines"])
 @pytest.mark.parametrize("n", [10, 2])
 def test_slopes_of_the_cosines_depend_on_the_scale_of_the_start(n, name):
     """In the mean over starts by more than a factor of two between the scales 1 and 0.1, with −1 in between."""
@@ -133,21 +133,28 @@ def test_slopes_of_the_cosines_depend_on_the_scale_of_the_start(n, name):
     assert steep < -1 < flat
 
 
-@pytest.mark.parametrize("name", ["a features", "a classifiers"])
+@pytest.mark.parametrize("name", ["class_mean_norms", "centred_classifier_norms"])
 @pytest.mark.parametrize("n", [10, 2])
 def test_slopes_of_the_norms_depend_on_the_scale_of_the_start(n, name):
     assert mean_slope(n, 0.1, name) < mean_slope(n, 1.0, name) - 0.3
 
 
 @pytest.mark.parametrize("n", [10, 2])
-@pytest.mark.parametrize("name", ["a classifiers", "d distance"])
+@pytest.mark.parametrize("name", ["centred_classifier_norms", "centred_self_duality_distance"])
 def test_slopes_depend_on_the_reading_of_the_classifiers(n, name):
     assert mean_slope(n, 0.3, f"{name}, w_k") > mean_slope(n, 0.3, name) + 0.1
 
 
 @pytest.mark.parametrize(
     "name",
-    ["c features", "c features, printed", "c classifiers", "c classifiers, w_k", "d distance", "d distance, w_k"],
+    [
+        "centred_class_mean_cosines",
+        "class_mean_cosines",
+        "centred_classifier_cosines",
+        "classifier_cosines",
+        "centred_self_duality_distance",
+        "self_duality_distance",
+    ],
 )
 def test_two_samples_of_each_class_behave_like_ten_at_small_scales_and_have_flatter_slopes_at_scale_one(name):
     one, *small = (mean_slope(2, scale, name) / mean_slope(10, scale, name) for scale in (1.0, 0.3, 0.1))
@@ -157,11 +164,11 @@ def test_two_samples_of_each_class_behave_like_ten_at_small_scales_and_have_flat
 
 def test_from_scale_one_hundredth_panel_d_rises_in_some_runs_and_the_reading_w_k_of_panel_a_is_steep():
     """n = 10: what holds from scales of 0.1 to 1 does not hold from every start; panel (b) stays flat."""
-    d_slopes = [slope(10, 0.01, "d distance", seed) for seed in range(STARTS)]
+    d_slopes = [slope(10, 0.01, "centred_self_duality_distance", seed) for seed in range(STARTS)]
     assert max(d_slopes) > 0
     assert sum(s > 0 for s in d_slopes) >= 2
-    assert mean_slope(10, 0.01, "a classifiers, w_k") < -0.8
-    assert all(-0.5 < slope(10, 0.01, "b features", seed) < 0 for seed in range(STARTS))
+    assert mean_slope(10, 0.01, "classifier_norms") < -0.8
+    assert all(-0.5 < slope(10, 0.01, "within_class_variation", seed) < 0 for seed in range(STARTS))
 
 
 # ---------------------------------------------------------------- the wording
@@ -171,7 +178,12 @@ def test_from_scale_one_hundredth_panel_d_rises_in_some_runs_and_the_reading_w_k
 def test_logarithms_of_the_measures_do_not_tend_to_zero(n, scale):
     """Literally, "the logarithm decreases at rate O(1/log t)" bounds |log X| log t."""
     table = descent(n, scale)[2]
-    for name in ("b features", "c features", "c classifiers", "d distance"):
+    for name in (
+        "within_class_variation",
+        "centred_class_mean_cosines",
+        "centred_classifier_cosines",
+        "centred_self_duality_distance",
+    ):
         X = table[name]
         late = np.abs(np.log(X[AT >= 1000]))
         assert late[-1] > late[0], name
@@ -196,28 +208,28 @@ def test_measures_are_bounded_by_a_power_of_the_logarithm_of_time(n):
 @pytest.mark.parametrize(("n", "scale"), READINGS)
 def test_within_class_variation_falls_slower_than_the_inverse_root_of_the_logarithm(n, scale):
     for seed in range(STARTS):
-        assert -0.5 < slope(n, scale, "b features", seed) < 0
+        assert -0.5 < slope(n, scale, "within_class_variation", seed) < 0
 
 
 @pytest.mark.parametrize(("n", "scale"), READINGS)
 def test_within_class_variation_stays_above_the_floor_of_the_conservation_law(n, scale):
     path, y, table = descent(n, scale)
     floor = path.observe(lambda W, H: np.sqrt(conservation.scatter_floor(W, H) / y.size) / np.linalg.norm(H))
-    assert (table["b features"] >= floor).all()
+    assert (table["within_class_variation"] >= floor).all()
     assert floor[-1] > 0
 
 
 @pytest.mark.parametrize(("n", "scale"), READINGS)
 def test_self_duality_falls_slower_than_the_inverse_logarithm(n, scale):
     """In both readings, also where panels (a) and (c) fall faster."""
-    for name in ("d distance", "d distance, w_k"):
+    for name in ("centred_self_duality_distance", "self_duality_distance"):
         assert -0.75 < mean_slope(n, scale, name) < 0
         assert all(-0.9 < slope(n, scale, name, seed) < 0 for seed in range(STARTS))
 
 
 @pytest.mark.parametrize(("n", "scale"), READINGS)
 def test_norms_of_the_classifiers_read_as_w_k_fall_slower_than_the_inverse_logarithm(n, scale):
-    assert -0.7 < mean_slope(n, scale, "a classifiers, w_k") < 0
+    assert -0.7 < mean_slope(n, scale, "classifier_norms") < 0
 
 
 def test_no_measure_falls_like_the_inverse_logarithm_from_a_normal_start():
@@ -237,19 +249,29 @@ def test_descent_keeps_the_mean_classifier_for_all_steps(n, scale):
 
 
 @pytest.mark.parametrize("n", [10, 2])
-@pytest.mark.parametrize("name", ["b features", "a classifiers, w_k", "c classifiers, w_k", "d distance, w_k"])
+@pytest.mark.parametrize(
+    "name", ["within_class_variation", "classifier_norms", "classifier_cosines", "self_duality_distance"]
+)
 def test_far_flow_has_the_exponent_one_half(n, name):
     t, table = far(n, 0.3)
-    assert metrics.slope(t, table[name], 1e60).value == pytest.approx(-0.5, abs=0.05)
+    assert rates.slope(t, table[name], 1e60).value == pytest.approx(-0.5, abs=0.05)
 
 
 @pytest.mark.parametrize("n", [10, 2])
 @pytest.mark.parametrize(
-    "name", ["a features", "a classifiers", "c features", "c features, printed", "c classifiers", "d distance"]
+    "name",
+    [
+        "class_mean_norms",
+        "centred_classifier_norms",
+        "centred_class_mean_cosines",
+        "class_mean_cosines",
+        "centred_classifier_cosines",
+        "centred_self_duality_distance",
+    ],
 )
 def test_far_flow_has_the_exponent_one_in_the_centred_readings(n, name):
     t, table = far(n, 0.3)
-    assert metrics.slope(t, table[name], 1e60).value == pytest.approx(-1.0, abs=0.1)
+    assert rates.slope(t, table[name], 1e60).value == pytest.approx(-1.0, abs=0.1)
 
 
 # ---------------------------------------------------------------- the axes
@@ -261,7 +283,7 @@ def test_power_of_the_logarithm_has_one_slope_on_these_axes(p, C):
     """The same in both halves of any window."""
     t = np.geomspace(10, 1e5, 50)
     for begin in (10, 1e3):
-        fit = metrics.slope(t, C * np.log(t) ** -p, begin)
+        fit = rates.slope(t, C * np.log(t) ** -p, begin)
         assert fit.value == pytest.approx(-p, abs=1e-9)
         assert fit.spread < 1e-9
 
@@ -270,8 +292,8 @@ def test_power_of_the_logarithm_has_one_slope_on_these_axes(p, C):
 def test_law_that_is_no_power_of_the_logarithm_has_no_single_slope(law):
     """The converse: on these axes two halves of a window differ, so that a line all along is a power."""
     t = np.geomspace(10, 1e5, 50)
-    assert metrics.slope(t, law(t), 10).spread > 0.02
-    assert metrics.slope(t, law(t), 1e3).spread > 1e-3
+    assert rates.slope(t, law(t), 10).spread > 0.02
+    assert rates.slope(t, law(t), 1e3).spread > 1e-3
 
 
 @pytest.mark.parametrize("law", [lambda t: 1 / (np.log(t) + 20), lambda t: t**-0.1, lambda t: 0.5 + t**-0.1])
@@ -283,12 +305,12 @@ def test_other_laws_look_straight_on_the_tail_of_these_axes(law):
 def test_slope_on_these_axes_is_not_the_exponent_of_the_limit():
     """1/(log t + 20) is of the exact order 1/log t; a power of t is of no order (log t)^−p."""
     t = np.geomspace(1e3, 1e5, 50)
-    assert metrics.slope(t, 1 / (np.log(t) + 20), 1e3).value > -0.4
-    assert -1.0 < metrics.slope(t, t**-0.1, 1e3).value < -0.8
+    assert rates.slope(t, 1 / (np.log(t) + 20), 1e3).value > -0.4
+    assert -1.0 < rates.slope(t, t**-0.1, 1e3).value < -0.8
 
 
 def test_slope_on_these_axes_depends_on_the_unit_of_time():
     """The same curve, counted in steps and in the time of the flow, one unit for ten steps."""
-    X = descent(10, 0.3)[2]["b features"]
-    in_steps, in_time = metrics.slope(AT, X, 1e3).value, metrics.slope(AT[AT >= 1000] / 10, X[AT >= 1000], 99).value
+    X = descent(10, 0.3)[2]["within_class_variation"]
+    in_steps, in_time = rates.slope(AT, X, 1e3).value, rates.slope(AT[AT >= 1000] / 10, X[AT >= 1000], 99).value
     assert abs(in_time) < 0.85 * abs(in_steps)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from ncpaper import fashion, metrics, results, train
+from ncpaper import fashion, measures, results, train
 from tests import real
 
 RECORDS = {path.stem: results.load(path) for path in sorted(results.RECORDED.glob("vgg-*.json"))}
@@ -38,16 +38,16 @@ def unbalanced(seed, K=None):
 @given(seeds)
 def test_printed_cosines_of_features_that_are_not_negative_are_at_least_one_over_k_minus_1_apart(seed):
     W, H, y = unbalanced(seed)
-    assert metrics.class_mean_cosines(np.abs(H) + 1e-9, y, len(W)) >= 1 / (len(W) - 1) - 1e-12
+    assert measures.class_mean_cosines(W, np.abs(H) + 1e-9, y) >= 1 / (len(W) - 1) - 1e-12
 
 
 @pytest.mark.parametrize("K", [3, 5, 10])
 def test_orthogonal_class_means_attain_that_distance_and_are_collapsed_once_centred(K):
-    H, y = np.repeat(np.eye(K), 3, axis=1), np.repeat(np.arange(K), 3)
-    assert metrics.class_mean_cosines(H, y, K) == pytest.approx(1 / (K - 1), rel=1e-12)
-    assert metrics.centred_class_mean_cosines(H, y, K) < 1e-12
+    W, H, y = np.eye(K), np.repeat(np.eye(K), 3, axis=1), np.repeat(np.arange(K), 3)
+    assert measures.class_mean_cosines(W, H, y) == pytest.approx(1 / (K - 1), rel=1e-12)
+    assert measures.centred_class_mean_cosines(W, H, y) < 1e-12
     tilted = H + 0.1 * np.roll(H, 1, axis=0)  # not negative, not orthogonal
-    assert metrics.class_mean_cosines(tilted, y, K) > 1 / (K - 1) + 1e-3
+    assert measures.class_mean_cosines(W, tilted, y) > 1 / (K - 1) + 1e-3
 
 
 def trained(seed, **options):
@@ -88,9 +88,13 @@ def test_norms_and_duality_stay_above_the_floor_of_the_mean_classifier_for_class
     W, H, y = unbalanced(seed)
     K = len(W)
     if len(y) > K:
-        held = metrics.class_mean_norms(H, y, K) + metrics.classifier_norms(W) + metrics.self_duality_distance(W, H, y)
+        held = (
+            measures.class_mean_norms(W, H, y)
+            + measures.classifier_norms(W, H, y)
+            + measures.self_duality_distance(W, H, y)
+        )
         imbalance = np.abs(K * np.bincount(y) / y.size - 1).max()
-        assert held + imbalance >= metrics.mean_classifier_floor(W) - 1e-12
+        assert held + imbalance >= measures.mean_classifier_floor(W, H, y) - 1e-12
 
 
 # ---------------------------------------------------------------- the records

@@ -46,7 +46,7 @@ def test_descent_of_any_gradient_is_the_plain_loop(seed, at):
 def test_descent_of_the_model_is_the_plain_loop(seed):
     rng = np.random.default_rng(seed)
     W, H, y = rng.standard_normal((3, 2)), rng.standard_normal((2, 6)), ulpm.balanced_labels(3, 2)
-    path = flow.descend(lambda W, H: ulpm.gradient(W, H, y), (W, H), 0.1, [0, 1, 7])
+    path = flow.descend(ulpm.gradient, (W, H), 0.1, [0, 1, 7], args=(y,))
     for _ in range(7):
         P = np.exp(W @ H) / np.exp(W @ H).sum(axis=0)
         G = P - np.eye(3)[:, y]
@@ -82,7 +82,7 @@ def test_descent_of_the_model_with_too_large_a_step_says_so(step):
     rng, y = np.random.default_rng(0), ulpm.balanced_labels(3, 2)
     start = rng.standard_normal((3, 2)), rng.standard_normal((2, 6))
     with np.errstate(over="ignore", invalid="ignore"), pytest.raises(FloatingPointError, match="the step size is too"):
-        flow.descend(lambda W, H: ulpm.gradient(W, H, y), start, step, [0, 10])
+        flow.descend(ulpm.gradient, start, step, [0, 10], args=(y,))
 
 
 @pytest.mark.parametrize("at", [[], [3, 3], [2, 1], [-1, 2], [0.5], [0.0, 2.0], [[0, 1]], 3, None, ["1"]])

@@ -6,9 +6,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from ncpaper import etf, flow, frame, margin, ulpm
+from ncpaper import etf, flow, lpm, margin, measures, points, rates, ulpm
 from tests import oracles
-from tests.strategies import collapsible_sizes, points
+from tests.strategies import collapsible_sizes, random_points
 
 many = settings(deadline=None, max_examples=25)
 positive = st.floats(0.2, 10)
@@ -46,20 +46,20 @@ def with_decay(gradient, decay):
 
 
 @many
-@given(points(), positive, positive)
+@given(random_points(), positive, positive)
 def test_no_point_of_the_constraint_set_lies_below_the_lpm_minimum(point, C1, C2):
     W, H, y = point
     W, H = rescaled(W, H, C1, C2)
-    assert oracles.loss_by_loops(W, H, y) / y.size >= frame.lpm_minimum(W.shape[0], y.size // W.shape[0], C1, C2)
+    assert oracles.loss_by_loops(W, H, y) / y.size >= lpm.minimum(W.shape[0], y.size // W.shape[0], C1, C2)
 
 
 @many
 @given(collapsible_sizes(), positive, positive, st.integers(0, 2**31))
 def test_simplex_etf_attains_the_lpm_minimum_under_every_rotation(sizes, C1, C2, seed):
-    W, H, y = frame.lpm_optimum(*sizes, C1, C2)
+    W, H, y = points.lpm_optimum(*sizes, C1, C2)
     U, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((sizes[2], sizes[2])))
     value = oracles.loss_by_loops(W @ U.T, U @ H, y) / y.size
-    assert value == pytest.approx(frame.lpm_minimum(*sizes[:2], C1, C2), rel=1e-9)  # rounding of e^(-margin)
+    assert value == pytest.approx(lpm.minimum(*sizes[:2], C1, C2), rel=1e-9)  # rounding of e^(-margin)
     assert np.linalg.norm(W) ** 2 / 2 == pytest.approx(C1)
     assert np.linalg.norm(H) ** 2 / 2 == pytest.approx(C2)
 
@@ -67,7 +67,7 @@ def test_simplex_etf_attains_the_lpm_minimum_under_every_rotation(sizes, C1, C2,
 @many
 @given(collapsible_sizes(), positive, positive)
 def test_lpm_optimum_is_a_simplex_etf_with_classifiers_proportional_to_the_features(sizes, C1, C2):
-    W, H, y = frame.lpm_optimum(*sizes, C1, C2)
+    W, H, y = points.lpm_optimum(*sizes, C1, C2)
     K, n, _ = sizes
     assert np.allclose(W[y].T, np.sqrt(n * C1 / C2) * H, rtol=1e-9, atol=1e-12)
     assert np.allclose(H.T @ H, 2 * C2 / (n * K) * etf.gram(K)[np.ix_(y, y)], rtol=1e-9, atol=1e-9)
@@ -78,8 +78,8 @@ def test_descent_on_the_lpm_ends_at_its_minimum_and_collapsed(K, n, d):
     C1, C2 = 3.0, 4.0
     W, H, y = normal(1, K, n, d)
     W, H = descended(W, H, y, C1, C2, 4000)
-    assert ulpm.loss(W, H, y) / y.size == pytest.approx(frame.lpm_minimum(K, n, C1, C2), abs=1e-7)
-    assert frame.distance_to_collapse(*rescaled(W, H, 1, 1), y) < 1e-2  # unique: what attains the value is the ETF
+    assert ulpm.loss(W, H, y) / y.size == pytest.approx(lpm.minimum(K, n, C1, C2), abs=1e-7)
+    assert measures.distance_to_collapse(*rescaled(W, H, 1, 1), y) < 1e-2  # unique: what attains the value is the ETF
 
 
 @pytest.mark.parametrize("sizes", [(4, 2, 2), (5, 3, 1, 2), (1, 1, 2)])
@@ -107,29 +107,29 @@ def test_lpm_minimum_is_not_reached_below_dimension_K_minus_1(K, n, d):
     for seed in range(4):
         W, H, y = normal(seed, K, n, d)
         values.append(ulpm.loss(*descended(W, H, y, 4.0, 4.0, 2000), y) / y.size)
-    assert min(values) > 1.02 * frame.lpm_minimum(K, n, 4.0, 4.0)  # descent reaches it to 1e-7 where d ≥ K − 1
+    assert min(values) > 1.02 * lpm.minimum(K, n, 4.0, 4.0)  # descent reaches it to 1e-7 where d ≥ K − 1
 
 
 # the bias of eq. (2)
 
 
 @many
-@given(points(), st.integers(0, 2**31))
+@given(random_points(), st.integers(0, 2**31))
 def test_appending_one_to_each_feature_absorbs_the_bias(point, seed):
     W, H, _ = point
     b = np.random.default_rng(seed).standard_normal(W.shape[0])
-    wide, tall = frame.absorb(W, b, H)
+    wide, tall = ulpm.absorb(W, b, H)
     for k in range(W.shape[0]):
         for m in range(H.shape[1]):
             assert wide[k] @ tall[:, m] == pytest.approx(W[k] @ H[:, m] + b[k], rel=1e-12, abs=1e-12)
 
 
 @many
-@given(points(), st.integers(0, 2**31))
+@given(random_points(), st.integers(0, 2**31))
 def test_features_with_an_absorbed_bias_never_satisfy_the_printed_nc2(point, seed):
     W, H, y = point
     K = W.shape[0]
-    _, tall = frame.absorb(W, np.zeros(K), H)
+    _, tall = ulpm.absorb(W, np.zeros(K), H)
     means = ulpm.class_means(tall, y, K)
     unit = means / np.linalg.norm(means, axis=0)
     worst = max(abs(unit[:, j] @ unit[:, k] + 1 / (K - 1)) for j in range(K) for k in range(j))
@@ -142,9 +142,9 @@ def test_features_with_an_absorbed_bias_never_satisfy_the_printed_nc2(point, see
 @many
 @given(collapsible_sizes(), st.floats(0.2, 5))
 def test_absorbing_a_bias_shifts_the_cosines_of_a_collapsed_point(sizes, q):
-    W, H, y = etf.collapsed(*sizes, q)
+    W, H, y = points.collapsed(*sizes, q)
     K = sizes[0]
-    means = ulpm.class_means(frame.absorb(W, np.zeros(K), H)[1], y, K)
+    means = ulpm.class_means(ulpm.absorb(W, np.zeros(K), H)[1], y, K)
     square = np.linalg.norm(H[:, 0]) ** 2
     cosine = means[:, 0] @ means[:, 1] / (np.linalg.norm(means[:, 0]) * np.linalg.norm(means[:, 1]))
     assert cosine == pytest.approx((-square / (K - 1) + 1) / (square + 1), rel=1e-9, abs=1e-12)
@@ -156,13 +156,13 @@ def test_absorbing_a_bias_shifts_the_cosines_of_a_collapsed_point(sizes, q):
 @many
 @given(collapsible_sizes(), st.floats(0.2, 5))
 def test_collapsed_point_misses_the_margin_bound_once_a_one_is_appended(sizes, q):
-    W, H, y = etf.collapsed(*sizes, q)  # without the bias it attains the bound
-    absorbed = (*frame.absorb(W, np.zeros(sizes[0]), H), y)
+    W, H, y = points.collapsed(*sizes, q)  # without the bias it attains the bound
+    absorbed = (*ulpm.absorb(W, np.zeros(sizes[0]), H), y)
     assert margin.margin(*absorbed) < margin.bound(*absorbed) * (1 - 1e-3)
 
 
 @settings(deadline=None, max_examples=15)
-@given(points(K=(2, 4), n=(1, 2), d=(1, 4)), st.integers(0, 2**31))
+@given(random_points(K=(2, 4), n=(1, 2), d=(1, 4)), st.integers(0, 2**31))
 def test_margin_bound_is_strict_with_an_absorbed_bias(point, seed):
     """For every W, b, H: random ones, and those that an ascent of a smooth margin over the bound makes of them."""
     W, H, y = point
@@ -170,7 +170,7 @@ def test_margin_bound_is_strict_with_an_absorbed_bias(point, seed):
 
     def absorbed(x):
         W, b, H = np.split(x, [K * d, K * d + K])
-        return (*frame.absorb(W.reshape(K, d), b, H.reshape(d, -1)), y)
+        return (*ulpm.absorb(W.reshape(K, d), b, H.reshape(d, -1)), y)
 
     def ratio(x):
         return margin.margin(*absorbed(x)) / margin.bound(*absorbed(x))
@@ -178,7 +178,7 @@ def test_margin_bound_is_strict_with_an_absorbed_bias(point, seed):
     def objective(x):
         """log L over the bound, which tends to −margin over bound on a ray, and its gradient."""
         value, bound = ulpm.log_loss(*absorbed(x)), margin.bound(*absorbed(x))
-        gW, gH = frame.log_loss_gradient(*absorbed(x))
+        gW, gH = ulpm.log_loss_gradient(*absorbed(x))
         slope = np.concatenate([gW[:, :d].ravel(), gW[:, d], gH[:d].ravel()])
         constant = ulpm.squared_norm(*absorbed(x)[:2]) / bound
         return value / bound, slope / bound - value * 2 * x / (constant * bound**2)
@@ -192,14 +192,14 @@ def test_margin_bound_is_strict_with_an_absorbed_bias(point, seed):
 @many
 @given(collapsible_sizes(n=(1, 3), extra=(0, 1)), st.integers(0, 2**31))
 def test_a_free_bias_does_not_lower_the_lpm_minimum_of_balanced_classes(sizes, seed):
-    W, H, y = frame.lpm_optimum(*sizes, 2.0, 2.0)
+    W, H, y = points.lpm_optimum(*sizes, 2.0, 2.0)
     rng = np.random.default_rng(seed)
     b = rng.standard_normal(sizes[0])
     E = rescaled(W + 0.3 * rng.standard_normal(W.shape), H + 0.3 * rng.standard_normal(H.shape), 2.0, 2.0)
-    value = frame.lpm_minimum(*sizes[:2], 2.0, 2.0)
-    assert ulpm.loss(*frame.absorb(E[0], b, E[1]), y) / y.size >= value
-    assert ulpm.loss(*frame.absorb(W, b, H), y) / y.size > value * (1 + 1e-9)  # b is not constant
-    assert ulpm.loss(*frame.absorb(W, np.full(sizes[0], b[0]), H), y) / y.size == pytest.approx(value, rel=1e-9)
+    value = lpm.minimum(*sizes[:2], 2.0, 2.0)
+    assert ulpm.loss(*ulpm.absorb(E[0], b, E[1]), y) / y.size >= value
+    assert ulpm.loss(*ulpm.absorb(W, b, H), y) / y.size > value * (1 + 1e-9)  # b is not constant
+    assert ulpm.loss(*ulpm.absorb(W, np.full(sizes[0], b[0]), H), y) / y.size == pytest.approx(value, rel=1e-9)
 
 
 def test_descent_with_a_free_bias_ends_with_a_constant_bias_and_a_simplex_etf():
@@ -207,18 +207,18 @@ def test_descent_with_a_free_bias_ends_with_a_constant_bias_and_a_simplex_etf():
     W, H, y = normal(2, K, n, d)
     b = np.array([1.0, -0.5, 0.2])
     for _ in range(4000):
-        G = ulpm.residual(*frame.absorb(W, b, H), y) / y.size
+        G = ulpm.logit_gradient(*ulpm.absorb(W, b, H), y) / y.size
         W, H, b = W - 2 * G @ H.T, H - 2 * W.T @ G, b - 2 * G.sum(axis=1)
         W, H = (part * min(1, np.sqrt(2 * C) / np.linalg.norm(part)) for part in (W, H))
     assert np.ptp(b) < 1e-6
     assert b.sum() == pytest.approx(0.7, abs=1e-9)  # the columns of G sum to zero: the sum of the start is conserved
-    assert frame.distance_to_collapse(W, H, y) < 1e-4
+    assert measures.distance_to_collapse(W, H, y) < 1e-4
 
 
 def test_a_free_bias_does_lower_the_lpm_minimum_of_unbalanced_classes():
     y = np.repeat([0, 1], [6, 1])
     W, H = rescaled(etf.frame(2, 1).T, etf.frame(2, 1)[:, y], 0.2, 0.2)  # without a bias it is the minimiser
-    values = [ulpm.loss(*frame.absorb(W, np.array([b, -b]), H), y) for b in (0.0, 0.3)]
+    values = [ulpm.loss(*ulpm.absorb(W, np.array([b, -b]), H), y) for b in (0.0, 0.3)]
     assert values[1] < values[0] * 0.95
 
 
@@ -228,7 +228,7 @@ def test_a_free_bias_does_lower_the_lpm_minimum_of_unbalanced_classes():
 @many
 @given(collapsible_sizes(), st.floats(0.1, 8))
 def test_collapsed_points_are_critical_on_their_sphere_but_not_for_the_unconstrained_loss(sizes, q):
-    W, H, y = etf.collapsed(*sizes, q)
+    W, H, y = points.collapsed(*sizes, q)
     g, theta = flat(oracles.autograd_gradient(W, H, y)), flat((W, H))
     radial = (g @ theta) / (theta @ theta)
     assert np.linalg.norm(g - radial * theta) < 1e-12 * np.linalg.norm(theta)  # rounding
@@ -238,7 +238,7 @@ def test_collapsed_points_are_critical_on_their_sphere_but_not_for_the_unconstra
 @many
 @given(collapsible_sizes(), st.floats(0.1, 8), st.floats(1.1, 2))
 def test_the_unconstrained_loss_has_no_collapsed_minimiser(sizes, q, s):
-    W, H, y = etf.collapsed(*sizes, q)
+    W, H, y = points.collapsed(*sizes, q)
     assert ulpm.loss(s * W, s * H, y) < ulpm.loss(W, H, y)
 
 
@@ -246,14 +246,14 @@ def test_the_unconstrained_loss_has_no_collapsed_minimiser(sizes, q, s):
 
 
 @many
-@given(points(K=(2, 4), d=(1, 4)), st.floats(0.5, 5))
+@given(random_points(K=(2, 4), d=(1, 4)), st.floats(0.5, 5))
 def test_normalized_gradient_is_the_derivative_of_the_scale_invariant_loss(point, radius):
     torch = pytest.importorskip("torch")
     W, H, y = point
     w, h = (torch.tensor(a, requires_grad=True) for a in (W, H))
     scale = radius / torch.sqrt((w**2).sum() + (h**2).sum())
     expected = torch.autograd.grad(oracles.torch_loss(scale * w, scale * h, y), (w, h))
-    for g, e in zip(frame.normalized_gradient(W, H, y, radius), expected, strict=True):
+    for g, e in zip(lpm.normalized_gradient(W, H, y, radius), expected, strict=True):
         assert np.allclose(g, e.numpy(), rtol=1e-9, atol=1e-11)
 
 
@@ -263,9 +263,9 @@ def test_weight_decay_on_a_scale_invariant_loss_is_descent_with_growing_steps(se
     W, H, y = normal(seed, 3, 2, 3)
     theta, phi, keep = (W, H), (W, H), 1 - eta * decay
     for t in range(20):
-        g = frame.normalized_gradient(*theta, y, radius=4.0)
+        g = lpm.normalized_gradient(*theta, y, radius=4.0)
         theta = tuple(keep * a - eta * b for a, b in zip(theta, g, strict=True))
-        g = frame.normalized_gradient(*phi, y, radius=4.0)
+        g = lpm.normalized_gradient(*phi, y, radius=4.0)
         phi = tuple(a - eta * keep ** (-2 * t - 1) * b for a, b in zip(phi, g, strict=True))
         assert np.allclose(flat(theta), keep ** (t + 1) * flat(phi), rtol=1e-9, atol=1e-9)
 
@@ -281,7 +281,7 @@ def test_no_step_sizes_follow_the_decayed_path_of_the_layer_peeled_model(seed):
     assert least > 1e-3  # linearly independent, far beyond rounding
     g = flat(ulpm.gradient(W, H, y))  # and so are the start and its gradient, which fixes the first step
     assert abs(g @ flat((W, H))) < 0.99 * np.linalg.norm(g) * np.linalg.norm(flat((W, H)))
-    g = frame.normalized_gradient(*first, y, 4.0), frame.normalized_gradient(*alone, y, 4.0)
+    g = lpm.normalized_gradient(*first, y, 4.0), lpm.normalized_gradient(*alone, y, 4.0)
     vectors = [flat(first), flat(g[0]), flat(g[1])]  # the criterion does allow it for the scale-invariant loss
     least = np.linalg.svd(np.stack([v / np.linalg.norm(v) for v in vectors]), compute_uv=False)[-1]
     assert least < 1e-12
@@ -292,28 +292,28 @@ def test_descent_with_weight_decay_ends_collapsed_at_the_closed_form_margin(K, n
     W, H, y = normal(3, K, n, d)
     objective = with_decay(lambda W, H: ulpm.gradient(W, H, y), decay)
     W, H = flow.descend(objective, (W, H), 0.05, [6000]).points[0]
-    assert margin.margin(W, H, y) == pytest.approx(frame.decayed_margin(K, n, decay), abs=1e-6)
-    assert frame.distance_to_collapse(W, H, y) < 1e-6
+    assert margin.margin(W, H, y) == pytest.approx(lpm.decayed_margin(K, n, decay), abs=1e-6)
+    assert measures.distance_to_collapse(W, H, y) < 1e-6
 
 
 @many
-@given(points(), st.floats(0.02, 4))
+@given(random_points(), st.floats(0.02, 4))
 def test_no_point_lies_below_the_minimum_with_weight_decay(point, decay):
     W, H, y = point
     K, n = W.shape[0], y.size // W.shape[0]
-    q = frame.decayed_margin(K, n, decay)
+    q = lpm.decayed_margin(K, n, decay)
     least = K * n * np.log1p((K - 1) * np.exp(-q)) + decay * (K - 1) * np.sqrt(n) * q
     assert ulpm.loss(W, H, y) + decay / 2 * ulpm.squared_norm(W, H) >= least * (1 - 1e-12)
     if q > 0:
-        W, H, y = etf.collapsed(K, n, K - 1, q)  # attains it
+        W, H, y = points.collapsed(K, n, K - 1, q)  # attains it
         assert oracles.loss_by_loops(W, H, y) + decay / 2 * ulpm.squared_norm(W, H) == pytest.approx(least, rel=1e-9)
 
 
 @many
 @given(st.integers(2, 6), st.integers(1, 6), st.floats(1.0, 3.0))
 def test_weight_decay_from_the_root_of_n_on_leaves_only_the_origin(K, n, factor):
-    assert frame.decayed_margin(K, n, factor * np.sqrt(n) * (1 + 1e-12)) == 0
-    assert frame.decayed_margin(K, n, 0.99 / factor * np.sqrt(n)) > 0
+    assert lpm.decayed_margin(K, n, factor * np.sqrt(n) * (1 + 1e-12)) == 0
+    assert lpm.decayed_margin(K, n, 0.99 / factor * np.sqrt(n)) > 0
     W, H, y = normal(0, K, n, K)
     least = ulpm.loss(0 * W, 0 * H, y)
     assert ulpm.loss(W, H, y) + factor * np.sqrt(n) / 2 * ulpm.squared_norm(W, H) > least
@@ -333,7 +333,7 @@ def test_softmax_approximates_the_max_to_log_K_over_the_scale(z, s):
 @many
 @given(collapsible_sizes(), st.floats(0.5, 2), st.floats(1, 100), st.integers(0, 2**31))
 def test_logarithm_of_the_loss_approximates_the_margin_of_a_separated_point(sizes, q, s, seed):
-    W, H, y = etf.collapsed(*sizes, q)
+    W, H, y = points.collapsed(*sizes, q)
     H = H + 0.05 * np.random.default_rng(seed).standard_normal(H.shape)
     least = margin.margin(W, H, y)
     assume(least >= 0)
@@ -345,29 +345,29 @@ def test_logarithm_of_the_loss_approximates_the_margin_of_a_separated_point(size
 @many
 @given(collapsible_sizes(), st.floats(0.5, 5))
 def test_logarithm_of_the_loss_does_not_give_the_margin_of_a_point_that_is_not_separated(sizes, q):
-    W, H, y = etf.collapsed(*sizes, q)
+    W, H, y = points.collapsed(*sizes, q)
     s = 200.0
     assert margin.margin(-W, H, y) <= -q / 2
     assert abs(ulpm.log_loss(-s * W, s * H, y)) / s**2 < 1e-3  # tends to 0, not to q
 
 
 @many
-@given(points(scale=(0.1, 8.0)))
+@given(random_points(scale=(0.1, 8.0)))
 def test_log_loss_is_the_logarithm_of_the_loss(point):
     assert ulpm.log_loss(*point) == pytest.approx(np.log(ulpm.loss(*point)), rel=1e-10, abs=1e-10)
 
 
 @many
-@given(points(scale=(0.1, 2.0)))
+@given(random_points(scale=(0.1, 2.0)))
 def test_log_loss_gradient_is_the_gradient_over_the_loss(point):
     value, norm = ulpm.loss(*point), np.sqrt(ulpm.squared_norm(*point[:2]))
-    for g, e in zip(frame.log_loss_gradient(*point), oracles.autograd_gradient(*point), strict=True):
+    for g, e in zip(ulpm.log_loss_gradient(*point), oracles.autograd_gradient(*point), strict=True):
         assert np.allclose(g, e / value, rtol=1e-8, atol=1e-10 + 1e-14 * norm / value)  # rounding in autograd's p − 1
 
 
 def test_log_loss_gradient_survives_where_the_loss_underflows():
-    W, H, y = etf.collapsed(3, 2, 2, q=2000.0)
-    g = flat(frame.log_loss_gradient(W, H, y))
+    W, H, y = points.collapsed(3, 2, 2, q=2000.0)
+    g = flat(ulpm.log_loss_gradient(W, H, y))
     assert ulpm.loss(W, H, y) == 0.0
     assert np.allclose(g, -flat((W, H)) / (2 * np.sqrt(2)), rtol=1e-9)  # −μ θ with μ → 1/((K−1)√n)
 
@@ -376,17 +376,17 @@ def test_log_loss_gradient_survives_where_the_loss_underflows():
 
 
 @settings(deadline=None, max_examples=8)
-@given(points(K=(2, 4), n=(1, 3), d=(1, 4), scale=(0.3, 2.0)))
+@given(random_points(K=(2, 4), n=(1, 3), d=(1, 4), scale=(0.3, 2.0)))
 def test_margin_of_every_gradient_flow_stays_below_its_ceiling(point):
     W, H, y = point
     at = np.concatenate([[0], np.geomspace(0.1, 300, 10)])  # short: where d = 1 < K − 1 the flow is stiff
-    path = flow.integrate(lambda W, H: ulpm.gradient(W, H, y), (W, H), at)
-    reached = path.observe(lambda W, H: margin.margin(W, H, y))
-    assert (reached <= frame.margin_ceiling(at, W, H, y) + 1e-6).all()  # error of the integration
+    path = flow.integrate(ulpm.gradient, (W, H), at, args=(y,))
+    reached = path.observe(margin.margin, args=(y,))
+    assert (reached <= rates.margin_ceiling(at, W, H, y) + 1e-6).all()  # error of the integration
 
 
 @many
-@given(points(scale=(0.3, 2.0)), st.floats(0, 100))
+@given(random_points(scale=(0.3, 2.0)), st.floats(0, 100))
 def test_margin_ceiling_integrates_the_bounds_on_norm_and_gradient(point, t):
     W, H, y = point
     wrong = y.size * (W.shape[0] - 1)
@@ -396,14 +396,14 @@ def test_margin_ceiling_integrates_the_bounds_on_norm_and_gradient(point, t):
 
     middles = t * (np.arange(100) + 0.5) / 100  # of 100 short intervals
     inverse = 1 / oracles.loss_by_loops(W, H, y) + t * np.mean([2 * square(s) for s in middles])  # the bound on 1 / L
-    assert frame.margin_ceiling(t, W, H, y) == pytest.approx(np.log(wrong * inverse), rel=1e-9, abs=1e-9)
+    assert rates.margin_ceiling(t, W, H, y) == pytest.approx(np.log(wrong * inverse), rel=1e-9, abs=1e-9)
 
 
 def test_margin_grows_like_the_logarithm_of_the_time():
     W, H, y = normal(0, 4, 3, 5)
     at = np.array([0, 1e10, 1e20, 1e40])
-    path = flow.integrate(lambda W, H: ulpm.gradient(W, H, y), (W, H), at)
-    q = path.observe(lambda W, H: margin.margin(W, H, y))
+    path = flow.integrate(ulpm.gradient, (W, H), at, args=(y,))
+    q = path.observe(margin.margin, args=(y,))
     slopes = np.diff(q[1:]) / np.diff(np.log(at[1:]))
     assert (slopes < 1.15).all()  # not 2, the factor of the proved ceiling
     assert (slopes > 1).all()
@@ -414,13 +414,13 @@ def test_margin_grows_like_the_logarithm_of_the_time():
 def test_distance_to_collapse_is_held_up_by_the_conserved_mean_of_the_classifiers(seed):
     W, H, y = normal(seed, 4, 3, 5)
     at = np.concatenate([[0], np.geomspace(1, 1e12, 7)])
-    path = flow.integrate(lambda W, H: ulpm.gradient(W, H, y), (W, H), at)
-    far = path.observe(lambda W, H: frame.distance_to_collapse(W, H, y))
+    path = flow.integrate(ulpm.gradient, (W, H), at, args=(y,))
+    far = path.observe(measures.distance_to_collapse, args=(y,))
     floor = 2 * np.linalg.norm(W.mean(axis=0)) / np.sqrt(path.observe(ulpm.squared_norm))
     assert (far >= floor).all()
-    after = path.observe(lambda W, H: ulpm.loss(W, H, y)) < np.log(2)
-    gamma = path.observe(lambda W, H: margin.smoothed_margin(W, H, y))[after][0]
-    q = path.observe(lambda W, H: margin.margin(W, H, y))[after]
+    after = path.observe(ulpm.loss, args=(y,)) < np.log(2)
+    gamma = path.observe(margin.smoothed_margin, args=(y,))[after][0]
+    q = path.observe(margin.margin, args=(y,))[after]
     assert (far[after] >= 2 * np.linalg.norm(W.mean(axis=0)) * np.sqrt(gamma / q) * (1 - 1e-9)).all()
     assert far[-1] > 0.1  # after 10¹² units of time
 
@@ -428,14 +428,14 @@ def test_distance_to_collapse_is_held_up_by_the_conserved_mean_of_the_classifier
 @many
 @given(collapsible_sizes(extra=(1, 2)), st.floats(1e-3, 1e-2))
 def test_floor_from_the_mean_of_the_classifiers_is_sharp(sizes, shift):
-    W, H, y = etf.collapsed(*sizes)
+    W, H, y = points.collapsed(*sizes)
     W = W + shift * np.eye(sizes[2])[-1]  # orthogonal to all classifiers
     floor = np.sqrt(sizes[0]) * np.linalg.norm(W.mean(axis=0)) / np.sqrt(ulpm.squared_norm(W, H))
-    assert floor <= frame.distance_to_collapse(W, H, y) <= floor * (1 + floor**2)
+    assert floor <= measures.distance_to_collapse(W, H, y) <= floor * (1 + floor**2)
 
 
 @many
-@given(points(scale=(0.1, 3.0)))
+@given(random_points(scale=(0.1, 3.0)))
 def test_gradient_is_at_most_root_two_times_loss_times_norm(point):
     g = flat(ulpm.gradient(*point))
     assert np.linalg.norm(g) <= np.sqrt(2) * ulpm.loss(*point) * np.sqrt(ulpm.squared_norm(*point[:2]))
@@ -448,12 +448,12 @@ def test_factor_root_two_between_gradient_and_loss_times_norm_is_sharp():
 
 
 @many
-@given(points(scale=(0.1, 3.0)))
+@given(random_points(scale=(0.1, 3.0)))
 def test_growth_of_the_squared_norm_is_at_most_four_over_e_per_wrong_logit(point):
     W, H, y = point
     g = flat(ulpm.gradient(W, H, y))
     assert -2 * g @ flat((W, H)) <= 4 / np.e * y.size * (W.shape[0] - 1)
-    W, H, y = etf.collapsed(2, 3, 1, q=1.278)  # where q / (1 + exp(q)) is largest
+    W, H, y = points.collapsed(2, 3, 1, q=1.278)  # where q / (1 + exp(q)) is largest
     assert -2 * flat(ulpm.gradient(W, H, y)) @ flat((W, H)) > 3 / np.e * y.size
 
 
@@ -490,7 +490,7 @@ def test_loss_dependent_steps_do_not_converge_in_linear_regression(c, fraction):
 def slope(start, y, gradient, step, steps=4000):
     """The power of t in the distance to collapse, over the last factor of four."""
     at = np.array([steps // 4, steps])
-    far = flow.descend(gradient, start, step, at).observe(lambda W, H: frame.distance_to_collapse(W, H, y))
+    far = flow.descend(gradient, start, step, at).observe(measures.distance_to_collapse, args=(y,))
     return np.log(far[1] / far[0]) / np.log(4)
 
 
@@ -502,7 +502,7 @@ def over_square(W, H):
 @pytest.mark.parametrize(("K", "n", "d"), [(4, 3, 5), (3, 2, 4)])
 def test_steps_over_loss_and_squared_norm_give_root_t_from_a_generic_start(K, n, d, seed):
     W, H, y = normal(seed, K, n, d)
-    power = slope((W, H), y, lambda W, H: frame.log_loss_gradient(W, H, y), over_square)
+    power = slope((W, H), y, lambda W, H: ulpm.log_loss_gradient(W, H, y), over_square)
     assert power == pytest.approx(-0.5, abs=0.1)  # observed at this length; at least −1/2 is proved
 
 
@@ -511,7 +511,7 @@ def power_from_a_balanced_start(K, n, d, seed):
     W, _, y = normal(seed, K, n, d)
     W = W - W.mean(axis=0)
     mixing, _ = np.linalg.qr(np.random.default_rng([seed, 1]).standard_normal((K * n, K)))
-    return slope((W, W.T @ mixing.T), y, lambda W, H: frame.log_loss_gradient(W, H, y), over_square)
+    return slope((W, W.T @ mixing.T), y, lambda W, H: ulpm.log_loss_gradient(W, H, y), over_square)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -529,15 +529,15 @@ def test_with_six_classes_some_balanced_starts_are_near_a_saddle_still_and_show_
 @pytest.mark.parametrize(("K", "n", "d", "expected"), [(3, 2, 2, -1), (4, 3, 3, -1), (3, 2, 4, -0.5), (4, 3, 5, -0.5)])
 def test_centring_the_start_gives_one_over_t_in_the_least_dimension_only(K, n, d, expected, seed):
     W, H, y = normal(seed, K, n, d)
-    power = slope((W - W.mean(axis=0), H), y, lambda W, H: frame.log_loss_gradient(W, H, y), over_square)
+    power = slope((W - W.mean(axis=0), H), y, lambda W, H: ulpm.log_loss_gradient(W, H, y), over_square)
     assert power == pytest.approx(expected, abs=0.1)  # observed at this length
 
 
 @pytest.mark.parametrize("c", [0.1, 0.05])
 def test_steps_over_the_loss_alone_stall_while_the_margin_explodes(c):
     W, H, y = normal(0, 4, 3, 5)
-    path = flow.descend(lambda W, H: frame.log_loss_gradient(W, H, y), (W, H), c, np.arange(2000, 4001, 100))
-    far = path.observe(lambda W, H: frame.distance_to_collapse(W, H, y))
+    path = flow.descend(ulpm.log_loss_gradient, (W, H), c, np.arange(2000, 4001, 100), args=(y,))
+    far = path.observe(measures.distance_to_collapse, args=(y,))
     assert margin.margin(*path.points[-1], y) > 1e10
     assert far.min() > c / 2  # chaotic from then on, but never closer
 
@@ -547,26 +547,24 @@ def test_steps_over_the_loss_alone_stall_while_the_margin_explodes(c):
 def test_distance_to_collapse_cannot_fall_faster_than_root_t(seed, c):
     W, H, y = normal(seed, 3, 2, 3)
     at = np.array([0, 10, 100, 400])
-    path = flow.descend(
-        lambda W, H: frame.log_loss_gradient(W, H, y), (W, H), lambda W, H: c / ulpm.squared_norm(W, H), at
-    )
+    path = flow.descend(ulpm.log_loss_gradient, (W, H), lambda W, H, y: c / ulpm.squared_norm(W, H), at, args=(y,))
     square = 3 * np.linalg.norm(W.mean(axis=0)) ** 2  # of the component of W along the vector of ones
     ceiling = ulpm.squared_norm(W, H) + (2 * np.sqrt(2) * c + 2 * c**2 / square) * at
     assert (path.observe(ulpm.squared_norm) <= ceiling * (1 + 1e-12)).all()
-    far = path.observe(lambda W, H: frame.distance_to_collapse(W, H, y))
+    far = path.observe(measures.distance_to_collapse, args=(y,))
     assert (far >= np.sqrt(square / ceiling) * (1 - 1e-12)).all()
 
 
 @many
 @given(collapsible_sizes(n=(2, 4)), st.floats(1, 200), st.floats(0.01, 1))
 def test_one_step_multiplies_a_within_class_deviation_by_the_closed_form(sizes, q, s):
-    W, H, y = etf.collapsed(*sizes, q)
+    W, H, y = points.collapsed(*sizes, q)
     K, n, _ = sizes
     H = H.copy()
     E = 1e-4 * H[:, 0] / np.sqrt(q)
     H[:, 0] += E
     H[:, 1] -= E
-    gW, gH = frame.log_loss_gradient(W, H, y)
+    gW, gH = ulpm.log_loss_gradient(W, H, y)
     after = (H - s * gH)[:, 0] - (H - s * gH)[:, 1]
     p, loss = 1 / (np.exp(q) + K - 1), np.log1p((K - 1) * np.exp(-q))
     mu = p / (np.sqrt(n) * loss)
@@ -590,49 +588,49 @@ def test_distance_to_collapse_is_invariant_and_at_most_that_of_any_rotation(size
     rng = np.random.default_rng(seed)
     K, n, d = sizes
     W, H, y = normal(seed, K, n, d)
-    far = frame.distance_to_collapse(W, H, y)
-    W0, H0, _ = etf.collapsed(K, n, d)
+    far = measures.distance_to_collapse(W, H, y)
+    W0, H0, _ = points.collapsed(K, n, d)
     theta = flat((W, H)) / np.linalg.norm(flat((W, H)))
     for _ in range(5):
         U, _ = np.linalg.qr(rng.standard_normal((d, d)))
         other = flat((W0 @ U.T, U @ H0))
         assert far <= np.linalg.norm(theta - other / np.linalg.norm(other)) + 1e-12
     shuffle = rng.permutation(y.size)
-    assert frame.distance_to_collapse(3 * W @ U.T, 3 * U @ H[:, shuffle], y[shuffle]) == pytest.approx(far, rel=1e-9)
+    assert measures.distance_to_collapse(3 * W @ U.T, 3 * U @ H[:, shuffle], y[shuffle]) == pytest.approx(far, rel=1e-9)
 
 
 @many
 @given(collapsible_sizes(), st.floats(0.1, 9), st.integers(0, 2**31))
 def test_distance_to_collapse_vanishes_at_collapse_only(sizes, q, seed):
-    W, H, y = etf.collapsed(*sizes, q)
+    W, H, y = points.collapsed(*sizes, q)
     rng = np.random.default_rng(seed)
-    assert frame.distance_to_collapse(W, H, y) < 1e-12
-    assert frame.distance_to_collapse(W + 0.1 * np.sqrt(q), H, y) > 1e-3  # a common shift of the classifiers
+    assert measures.distance_to_collapse(W, H, y) < 1e-12
+    assert measures.distance_to_collapse(W + 0.1 * np.sqrt(q), H, y) > 1e-3  # a common shift of the classifiers
     noise = rng.standard_normal(H.shape)
     noise *= 0.1 * np.linalg.norm(H) / np.linalg.norm(noise)
-    assert frame.distance_to_collapse(W, H + noise, y) > 0
-    assert frame.distance_to_collapse(-W, H, y) > 0.5
+    assert measures.distance_to_collapse(W, H + noise, y) > 0
+    assert measures.distance_to_collapse(-W, H, y) > 0.5
 
 
 @pytest.mark.parametrize(
     ("call", "name"),
     [
-        (lambda: frame.lpm_minimum(1, 1, 1.0, 1.0), "K"),
-        (lambda: frame.lpm_minimum(2, 0, 1.0, 1.0), "n"),
-        (lambda: frame.lpm_minimum(2, 1, -1.0, 1.0), "C1"),
-        (lambda: frame.lpm_optimum(4, 1, 2, 1.0, 1.0), "d"),
-        (lambda: frame.lpm_optimum(2, 1, 2, 1.0, np.nan), "C2"),
-        (lambda: frame.absorb(np.eye(2), np.zeros(3), np.eye(2)), "b"),
-        (lambda: frame.absorb(np.eye(2), np.array([0.0, np.nan]), np.eye(2)), "b"),
-        (lambda: frame.absorb(np.eye(2), np.zeros(2), np.eye(3)), "H"),
-        (lambda: frame.decayed_margin(2, 1, 0.0), "decay"),
-        (lambda: frame.normalized_gradient(np.eye(2), np.eye(2), np.array([0, 1]), -1.0), "radius"),
-        (lambda: frame.normalized_gradient(np.zeros((2, 2)), np.zeros((2, 2)), np.array([0, 1]), 1.0), "W, H"),
+        (lambda: lpm.minimum(1, 1, 1.0, 1.0), "K"),
+        (lambda: lpm.minimum(2, 0, 1.0, 1.0), "n"),
+        (lambda: lpm.minimum(2, 1, -1.0, 1.0), "C1"),
+        (lambda: points.lpm_optimum(4, 1, 2, 1.0, 1.0), "d"),
+        (lambda: points.lpm_optimum(2, 1, 2, 1.0, np.nan), "C2"),
+        (lambda: ulpm.absorb(np.eye(2), np.zeros(3), np.eye(2)), "b"),
+        (lambda: ulpm.absorb(np.eye(2), np.array([0.0, np.nan]), np.eye(2)), "b"),
+        (lambda: ulpm.absorb(np.eye(2), np.zeros(2), np.eye(3)), "H"),
+        (lambda: lpm.decayed_margin(2, 1, 0.0), "decay"),
+        (lambda: lpm.normalized_gradient(np.eye(2), np.eye(2), np.array([0, 1]), -1.0), "radius"),
+        (lambda: lpm.normalized_gradient(np.zeros((2, 2)), np.zeros((2, 2)), np.array([0, 1]), 1.0), "W, H"),
         (lambda: ulpm.log_loss(np.eye(2), np.eye(2), np.array([0, 2])), "y"),
-        (lambda: frame.log_loss_gradient(np.eye(2), np.full((2, 2), np.inf), np.array([0, 1])), "H"),
-        (lambda: frame.margin_ceiling(-1.0, np.eye(2), np.eye(2), np.array([0, 1])), "t"),
-        (lambda: frame.distance_to_collapse(np.eye(2), np.eye(2), np.array([0, 0])), "y"),
-        (lambda: frame.distance_to_collapse(np.ones((4, 2)), np.ones((2, 4)), np.arange(4)), "d"),
+        (lambda: ulpm.log_loss_gradient(np.eye(2), np.full((2, 2), np.inf), np.array([0, 1])), "H"),
+        (lambda: rates.margin_ceiling(-1.0, np.eye(2), np.eye(2), np.array([0, 1])), "t"),
+        (lambda: measures.distance_to_collapse(np.eye(2), np.eye(2), np.array([0, 0])), "y"),
+        (lambda: measures.distance_to_collapse(np.ones((4, 2)), np.ones((2, 4)), np.arange(4)), "d"),
     ],
 )
 def test_bad_input_is_named(call, name):

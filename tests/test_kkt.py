@@ -7,9 +7,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import least_squares
 
-from ncpaper import etf, kkt, margin, ulpm
+from ncpaper import etf, flow, kkt, margin, points, ulpm
 from tests import oracles
-from tests.strategies import collapsible_sizes, points
+from tests.strategies import collapsible_sizes, random_points
 
 many = settings(deadline=None, max_examples=25)
 seeds = st.integers(0, 2**31)
@@ -34,7 +34,7 @@ def best_of_search(K, n, d, starts=6):
 @st.composite
 def separating_points(draw, **ranges):
     """A random feasible direction: features near the classifiers they belong to, any d ≥ 2."""
-    W, H, y = draw(points(d=(2, 7), **ranges))
+    W, H, y = draw(random_points(d=(2, 7), **ranges))
     W = W / np.linalg.norm(W, axis=1, keepdims=True)  # (K, d)  points of a sphere are extreme
     H = W[y].T + 1e-3 * H / np.linalg.norm(H)
     assume(margin.margin(W, H, y) > 1e-6)
@@ -45,7 +45,7 @@ def separating_points(draw, **ranges):
 
 
 @many
-@given(points(), seeds)
+@given(random_points(), seeds)
 def test_stationarity_is_the_gradient_of_the_lagrangian(point, seed):
     W, H, y = point
     lam = random_multipliers(W.shape[0], y, seed)
@@ -54,18 +54,18 @@ def test_stationarity_is_the_gradient_of_the_lagrangian(point, seed):
 
 
 @many
-@given(points(), seeds)
+@given(random_points(), seeds)
 def test_constraint_gradients_span_the_gradient_of_the_lagrangian(point, seed):
     W, H, y = point
     lam = random_multipliers(W.shape[0], y, seed)
     J = kkt.constraint_gradients(W, H, y)
-    theta = np.concatenate([W.ravel(), H.ravel()])
+    theta = flow.join(W, H)
     expected = np.concatenate([g.ravel() for g in oracles.autograd_lagrangian_gradient(W, H, y, lam)])
     assert np.allclose(theta - J.T @ lam[ulpm.one_hot(y, W.shape[0]) == 0], expected, rtol=1e-10, atol=1e-9)
 
 
 @many
-@given(points(), seeds)
+@given(random_points(), seeds)
 def test_complementarity_and_feasibility_are_those_of_the_worst_constraint(point, seed):
     W, H, y = point
     lam = random_multipliers(W.shape[0], y, seed)
@@ -160,7 +160,7 @@ def test_maximiser_of_the_margin_on_a_ball_solves_the_problem_only_for_one_radiu
     assume(abs(factor - 1) > 1e-3)
     K, n, d = sizes
     C = 2 * (K - 1) * np.sqrt(n) * factor
-    W, H, y = etf.collapsed(K, n, d, q=C / (2 * (K - 1) * np.sqrt(n)))  # largest margin on the ball, Lemma 3.1
+    W, H, y = points.collapsed(K, n, d, q=C / (2 * (K - 1) * np.sqrt(n)))  # largest margin on the ball, Lemma 3.1
     assert ulpm.squared_norm(W, H) == pytest.approx(C, rel=1e-12)
     assert margin.margin(W, H, y) == pytest.approx(margin.bound(W, H, y), rel=1e-12)
     solves = margin.margin(W, H, y) >= 1 and kkt.objective(W, H) <= (K - 1) * np.sqrt(n) * (1 + 1e-12)
@@ -179,7 +179,7 @@ def test_problem_is_infeasible_exactly_for_three_or_more_classes_on_a_line():
         with pytest.raises(FloatingPointError, match="no separating point"):
             kkt.solve(W, H, y)
     for K in range(3, 9):
-        assert margin.margin(*kkt.polygon(K, 2, 2)) == pytest.approx(1, rel=1e-12)
+        assert margin.margin(*points.polygon(K, 2, 2)) == pytest.approx(1, rel=1e-12)
 
 
 # ---- KKT conditions of (5): necessary in every dimension, not sufficient
@@ -190,7 +190,7 @@ def test_problem_is_infeasible_exactly_for_three_or_more_classes_on_a_line():
 def test_the_point_itself_is_a_strictly_feasible_direction_for_every_constraint(point):
     W, H, y = point
     W, H = kkt.rescale(W, H, y)
-    theta = np.concatenate([W.ravel(), H.ravel()])
+    theta = flow.join(W, H)
     rates = kkt.constraint_gradients(W, H, y) @ theta
     gaps = ulpm.gaps(W @ H, y)[ulpm.one_hot(y, W.shape[0]) == 0]
     assert np.allclose(rates, 2 * gaps, rtol=1e-9)
@@ -218,7 +218,7 @@ def test_point_that_is_no_local_optimum_has_no_multipliers(point):
 
 
 def test_objective_at_a_kkt_point_is_the_sum_of_its_multipliers():
-    for point in (etf.collapsed(5, 2, 6), kkt.polygon(6, 3, 2), kkt.pairs_and_singles(7, 2, 5)):
+    for point in (points.collapsed(5, 2, 6), points.polygon(6, 3, 2), points.pairs_and_singles(7, 2, 5)):
         lam = kkt.best_multipliers(*point)
         assert max(kkt.residual(*point, lam)) < 1e-12
         assert lam.sum() == pytest.approx(kkt.objective(*point[:2]), rel=1e-12)
@@ -228,7 +228,7 @@ def test_example_3_1_is_a_kkt_point_and_not_a_global_optimum():
     B, y = np.kron(np.eye(2), [[1.0, -1.0], [-1.0, 1.0]]) / np.sqrt(2), np.arange(4)
     lam = np.kron([[0, 1], [1, 0]], np.full((2, 2), 0.5))  # eq. (8)
     assert max(kkt.residual(B, B, y, lam)) < 1e-15
-    W, H, _ = etf.collapsed(4, 1, 4)
+    W, H, _ = points.collapsed(4, 1, 4)
     assert margin.margin(W, H, y) == pytest.approx(1, rel=1e-12)
     assert kkt.objective(W, H) == pytest.approx(3, rel=1e-12)
     assert kkt.objective(B, B) == pytest.approx(4, rel=1e-12)
@@ -237,7 +237,7 @@ def test_example_3_1_is_a_kkt_point_and_not_a_global_optimum():
 @many
 @given(st.integers(3, 9), st.integers(1, 4), st.integers(0, 8))
 def test_regular_polygon_is_a_kkt_point_and_optimal_only_for_three_classes(K, n, extra):
-    W, H, y = kkt.polygon(K, n, 2 + extra)
+    W, H, y = points.polygon(K, n, 2 + extra)
     lam = kkt.best_multipliers(W, H, y)
     assert max(kkt.residual(W, H, y, lam)) < 1e-11
     assert lam.max() == pytest.approx(1 / (2 * np.sqrt(n) * (1 - np.cos(2 * np.pi / K))), rel=1e-9)
@@ -261,7 +261,7 @@ def test_polygon_with_an_apex_beats_the_polygon_from_dimension_3_on():
 @pytest.mark.parametrize("K", [5, 6, 9])
 def test_apex_over_a_polygon_is_feasible_and_lower_than_the_polygon(K, n):
     p, u = K - 1, ((K - 1) / K) ** 0.75
-    V, _, _ = kkt.polygon(p, 1, 2)
+    V, _, _ = points.polygon(p, 1, 2)
     W = np.block([[V, np.full((p, 1), -u / p)], [np.zeros((1, 2)), np.full((1, 1), u)]])  # (K, 3)
     H = np.vstack([np.hstack([V, np.zeros((p, 1))]), [0, 0, p / (K * u)]]).T  # (3, K)
     y = ulpm.balanced_labels(K, n)
@@ -269,7 +269,7 @@ def test_apex_over_a_polygon_is_feasible_and_lower_than_the_polygon(K, n):
     value = np.sqrt(n) * (p / (1 - np.cos(2 * np.pi / p)) + np.sqrt(p / K))
     assert margin.margin(W, H, y) == pytest.approx(1, rel=1e-12)
     assert kkt.objective(W, H) == pytest.approx(value, rel=1e-12)
-    assert value < kkt.objective(*kkt.polygon(K, n, 3)[:2])
+    assert value < kkt.objective(*points.polygon(K, n, 3)[:2])
 
 
 def kkt_root(K, n, d, seed):
@@ -341,21 +341,21 @@ def test_signed_multipliers_square_to_the_centring_projection_for_symbolic_sizes
 @given(collapsible_sizes())
 def test_signed_multipliers_have_spectral_norm_one_and_the_certificate_is_positive(sizes):
     K, n, _ = sizes
-    y, lam = ulpm.balanced_labels(K, n), etf.multipliers(K, n)
+    y, lam = ulpm.balanced_labels(K, n), kkt.optimal_multipliers(K, n)
     singular = np.linalg.svd(kkt.signed(lam, y), compute_uv=False)
     assert np.allclose(singular, [1.0] * (K - 1) + [0.0], atol=1e-12)
-    assert np.linalg.eigvalsh(kkt.certificate(lam, y)).min() > -1e-12
-    assert np.linalg.eigvalsh(kkt.certificate(1.01 * lam, y)).min() < -5e-3  # and not a larger multiple
+    assert np.linalg.eigvalsh(kkt.lagrangian_hessian(lam, y)).min() > -1e-12
+    assert np.linalg.eigvalsh(kkt.lagrangian_hessian(1.01 * lam, y)).min() < -5e-3  # and not a larger multiple
 
 
 @many
 @given(collapsible_sizes(), seeds)
 def test_collapsed_solution_and_its_rotations_are_kkt_points(sizes, seed):
     K, n, d = sizes
-    W, H, y = etf.collapsed(K, n, d)
+    W, H, y = points.collapsed(K, n, d)
     U, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((d, d)))
-    assert max(kkt.residual(W @ U.T, U @ H, y, etf.multipliers(K, n))) < 1e-12
-    assert np.allclose(kkt.best_multipliers(W @ U.T, U @ H, y), etf.multipliers(K, n), atol=1e-9)  # no others
+    assert max(kkt.residual(W @ U.T, U @ H, y, kkt.optimal_multipliers(K, n))) < 1e-12
+    assert np.allclose(kkt.best_multipliers(W @ U.T, U @ H, y), kkt.optimal_multipliers(K, n), atol=1e-9)  # no others
 
 
 @many
@@ -366,8 +366,26 @@ def test_no_feasible_point_lies_below_the_bound_of_any_multipliers(point, seed):
     value = kkt.objective(*kkt.rescale(W, H, y))
     K, n = W.shape[0], y.size // W.shape[0]
     assert kkt.lower_bound(lam, y) <= value * (1 + 1e-9)
-    assert kkt.lower_bound(lam, y) <= kkt.lower_bound(etf.multipliers(K, n), y) * (1 + 1e-9)  # the best of bounds
+    assert kkt.lower_bound(lam, y) <= kkt.lower_bound(kkt.optimal_multipliers(K, n), y) * (
+        1 + 1e-9
+    )  # the best of bounds
     assert value >= (K - 1) * np.sqrt(n) * (1 - 1e-9)
+
+
+@many
+@given(random_points(), seeds, st.floats(0.01, 100))
+def test_lower_bound_does_not_change_when_the_multipliers_are_rescaled(point, seed, factor):
+    W, _, y = point
+    lam = random_multipliers(W.shape[0], y, seed)
+    assert kkt.lower_bound(factor * lam, y) == pytest.approx(kkt.lower_bound(lam, y), rel=1e-12)
+
+
+@many
+@given(collapsible_sizes(), st.floats(0.01, 100))
+def test_lower_bound_of_every_multiple_of_the_optimal_multipliers_is_the_optimal_value(sizes, factor):
+    K, n, _ = sizes
+    lam, y = factor * kkt.optimal_multipliers(K, n), ulpm.balanced_labels(K, n)
+    assert kkt.lower_bound(lam, y) == pytest.approx((K - 1) * np.sqrt(n), rel=1e-12)
 
 
 @many
@@ -376,7 +394,7 @@ def test_excess_of_a_feasible_point_is_the_identity_of_the_proof(point):
     W, H, y = point
     W, H = kkt.rescale(W, H, y)
     K, n = W.shape[0], y.size // W.shape[0]
-    lam = etf.multipliers(K, n)
+    lam = kkt.optimal_multipliers(K, n)
     S, slack = kkt.signed(lam, y), ulpm.gaps(W @ H, y) - 1
     E = W - S @ H.T
     excess = (np.sum(E**2) + np.sum(H**2) - np.sum((S @ H.T) ** 2)) / 2 + np.sum(lam * slack)
@@ -386,11 +404,11 @@ def test_excess_of_a_feasible_point_is_the_identity_of_the_proof(point):
 @pytest.mark.parametrize(("K", "n"), [(2, 1), (2, 3), (3, 1), (3, 2), (4, 1), (4, 2), (5, 2)])
 def test_semidefinite_program_finds_the_same_value_gram_matrix_and_multipliers(K, n):
     value, gram, lam = oracles.semidefinite_optimum(K, n)
-    W, H, _ = etf.collapsed(K, n, K)
+    W, H, _ = points.collapsed(K, n, K)
     expected = np.vstack([W, H.T]) @ np.hstack([W.T, H])
     assert value == pytest.approx((K - 1) * np.sqrt(n), rel=1e-6)  # Clarabel stops at gaps of 1e-8
     assert np.abs(gram - expected).max() < 1e-4
-    assert np.abs(lam - etf.multipliers(K, n)).max() < 1e-4
+    assert np.abs(lam - kkt.optimal_multipliers(K, n)).max() < 1e-4
 
 
 @pytest.mark.parametrize(("K", "n", "d"), [(2, 1, 1), (3, 1, 2), (3, 2, 4), (4, 1, 3), (4, 2, 5), (5, 1, 4)])
@@ -451,7 +469,7 @@ def test_four_classes_in_the_plane_cannot_beat_the_square(size, seed):
 
 @pytest.mark.parametrize(("K", "d"), [(4, 2), (5, 3), (6, 3), (6, 4), (7, 4), (7, 5), (8, 5), (8, 6)])
 def test_pairs_and_singles_attain_their_formula_and_search_finds_nothing_better(K, d):
-    point = kkt.pairs_and_singles(K, 3, d)
+    point = points.pairs_and_singles(K, 3, d)
     value = K - 1 + np.sqrt(2 * (K - d) / K)
     assert margin.margin(*point) == pytest.approx(1, rel=1e-12)
     assert kkt.objective(*point[:2]) == pytest.approx(np.sqrt(3) * value, rel=1e-12)
@@ -475,10 +493,16 @@ def test_search_in_the_plane_finds_the_regular_polygon(K):
         (lambda: kkt.signed(np.ones((2, 2)), np.arange(2)), "lam: expected no negative entry, and zeros"),
         (lambda: kkt.signed(np.array([[0, np.nan], [1, 0]]), np.arange(2)), "lam: expected finite"),
         (lambda: kkt.lower_bound(np.zeros((2, 2)), np.arange(2)), "lam: expected multipliers other than zero"),
-        (lambda: kkt.polygon(2, 1, 2), "K: expected"),
-        (lambda: kkt.polygon(4, 1, 1), "d: expected"),
-        (lambda: kkt.pairs_and_singles(6, 1, 2), "d: expected K/2"),
-        (lambda: kkt.pairs_and_singles(6, 1, 5), "d: expected K/2"),
+        (lambda: kkt.signed(np.zeros((2, 3)), np.arange(2)), "y: expected"),
+        (lambda: kkt.lower_bound(np.ones(3), np.arange(3)), "lam: expected"),
+        (lambda: kkt.residual(np.eye(2), np.eye(2), np.arange(2), np.zeros((3, 2))), "lam: expected"),
+        (lambda: kkt.constraint_gradients(np.eye(2), np.eye(3), np.arange(3)), "H: expected"),
+        (lambda: kkt.search(3, 1, 2, starts=0), "starts: expected"),
+        (lambda: kkt.search(3, 1, 2, starts=1, seed=-1), "seed: expected"),
+        (lambda: points.polygon(2, 1, 2), "K: expected"),
+        (lambda: points.polygon(4, 1, 1), "d: expected"),
+        (lambda: points.pairs_and_singles(6, 1, 2), "d: expected K/2"),
+        (lambda: points.pairs_and_singles(6, 1, 5), "d: expected K/2"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(call, message):

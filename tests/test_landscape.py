@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ncpaper import collapse, etf, flow, landscape, margin, ulpm
+from ncpaper import etf, flow, landscape, margin, measures, points, ulpm
 from tests import oracles
-from tests.strategies import collapsible_sizes, points
+from tests.strategies import collapsible_sizes, random_points
 
 some = settings(deadline=None, max_examples=25)
 few = settings(deadline=None, max_examples=10)
@@ -33,7 +33,7 @@ def rayleigh(point, direction):
 
 
 def spectral(point):
-    return np.linalg.norm(ulpm.residual(*point), 2)
+    return np.linalg.norm(ulpm.logit_gradient(*point), 2)
 
 
 def random_direction(W, H, seed):
@@ -55,15 +55,15 @@ def saddles(draw):
     groups, size = draw(st.sampled_from([(2, 2), (2, 3), (3, 2)]))
     n = draw(st.integers(1, 2))
     d = groups * size - 1 + draw(st.integers(0, 2))
-    build = draw(st.sampled_from([landscape.merged_classes, landscape.orthogonal_groups]))
-    return landscape.self_dual(build(groups, size, d), n, draw(radii))
+    build = draw(st.sampled_from([points.merged_classes, points.orthogonal_groups]))
+    return points.self_dual(build(groups, size, d), n, draw(radii))
 
 
 # Definition 3.2
 
 
 @some
-@given(points(), seeds)
+@given(random_points(), seeds)
 def test_directions_orthogonal_to_the_point_are_the_velocities_on_the_sphere(point, seed):
     W, H, _ = point
     v = random_direction(W, H, seed)
@@ -80,7 +80,7 @@ def test_directions_orthogonal_to_the_point_are_the_velocities_on_the_sphere(poi
 @given(st.integers(2, 4), st.integers(1, 2), st.integers(1, 3), st.sampled_from([0.0, 1e-3, 1.0]), seeds)
 def test_orthogonal_directions_have_one_dimension_less_than_the_space_except_at_the_origin(K, n, d, scale, seed):
     rng = np.random.default_rng(seed)
-    theta = scale * landscape.join(rng.standard_normal((K, d)), rng.standard_normal((d, K * n)))
+    theta = scale * flow.join(rng.standard_normal((K, d)), rng.standard_normal((d, K * n)))
     _, s, V = np.linalg.svd(theta[None])
     orthogonal = V[(s > 0).sum() :]  # an orthonormal basis of (12)
     assert len(orthogonal) == K * d + d * K * n - (scale > 0)
@@ -94,7 +94,7 @@ def test_at_the_origin_there_is_no_sphere():
 
 
 @some
-@given(points(scale=(0.2, 1.5)), seeds)
+@given(random_points(scale=(0.2, 1.5)), seeds)
 def test_gradient_and_hessian_on_the_sphere_are_the_derivatives_along_great_circles(point, seed):
     W, H, y = point
     v = random_direction(W, H, seed)
@@ -110,7 +110,7 @@ def test_gradient_and_hessian_on_the_sphere_are_the_derivatives_along_great_circ
 
 
 @few
-@given(points(K=(2, 4), n=(1, 2), d=(1, 3)), seeds)
+@given(random_points(K=(2, 4), n=(1, 2), d=(1, 3)), seeds)
 def test_spectrum_is_that_of_the_hessian_restricted_to_the_tangent_space(point, seed):
     W, H, _ = point
     values = landscape.spectrum(*point)
@@ -124,7 +124,7 @@ def test_spectrum_is_that_of_the_hessian_restricted_to_the_tangent_space(point, 
 
 
 @some
-@given(points())
+@given(random_points())
 def test_no_point_lies_below_the_closed_form_minimum_of_its_sphere(point):
     W, H, y = point
     assert ulpm.loss(*point) > landscape.minimum(W.shape[0], y.size // W.shape[0], norm(W, H)) * (1 - 1e-12)
@@ -133,7 +133,7 @@ def test_no_point_lies_below_the_closed_form_minimum_of_its_sphere(point):
 @some
 @given(collapsible_sizes(), radii, seeds)
 def test_every_collapsed_point_of_equal_norms_attains_the_minimum(sizes, radius, seed):
-    W, H, y = landscape.minimiser(*sizes, radius)
+    W, H, y = points.minimiser(*sizes, radius)
     U, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((sizes[2], sizes[2])))
     assert norm(W, H) == pytest.approx(radius, rel=1e-12)
     assert ulpm.loss(W @ U.T, U @ H, y) == pytest.approx(landscape.minimum(*sizes[:2], radius), rel=1e-10)
@@ -144,7 +144,7 @@ def test_every_collapsed_point_of_equal_norms_attains_the_minimum(sizes, radius,
 def test_descent_on_the_sphere_ends_at_the_collapsed_minimum_for_d_at_least_K_minus_1(sizes, radius):
     K, n, d = sizes
     rng, y = np.random.default_rng(7), ulpm.balanced_labels(K, n)
-    start = landscape.scale_to(rng.standard_normal((K, d)), rng.standard_normal((d, K * n)), radius)
+    start = points.scale_to(rng.standard_normal((K, d)), rng.standard_normal((d, K * n)), radius)
     W, H = landscape.local_minimum(*start, y)
     assert ulpm.loss(W, H, y) == pytest.approx(landscape.minimum(K, n, radius), rel=1e-9)
     M = ulpm.class_means(H, y, K)
@@ -158,7 +158,7 @@ def test_descent_on_the_sphere_ends_at_the_collapsed_minimum_for_d_at_least_K_mi
 def test_closed_form_minimum_is_out_of_reach_below_dimension_K_minus_1(sizes):
     K, n, d = sizes
     rng, y = np.random.default_rng(3), ulpm.balanced_labels(K, n)
-    starts = (landscape.scale_to(rng.standard_normal((K, d)), rng.standard_normal((d, K * n)), 3.0) for _ in range(3))
+    starts = (points.scale_to(rng.standard_normal((K, d)), rng.standard_normal((d, K * n)), 3.0) for _ in range(3))
     ends = [landscape.local_minimum(*start, y) for start in starts]
     assert min(ulpm.loss(*end, y) for end in ends) > 1.01 * landscape.minimum(K, n, 3.0)  # nearest: about 1.025
 
@@ -166,7 +166,7 @@ def test_closed_form_minimum_is_out_of_reach_below_dimension_K_minus_1(sizes):
 @some
 @given(collapsible_sizes(), st.floats(0.1, 10), st.floats(0.1, 10), st.sampled_from([1, -1]))
 def test_collapsed_point_is_optimal_on_its_sphere_only_with_equal_norms(sizes, alpha, beta, sign):
-    W, H, y = etf.collapsed(*sizes)
+    W, H, y = points.collapsed(*sizes)
     W, H = sign * alpha * W, sign * beta * H
     excess = ulpm.loss(W, H, y) - landscape.minimum(*sizes[:2], norm(W, H))
     assert excess >= -1e-12 * sizes[0] * sizes[1]
@@ -178,7 +178,7 @@ def test_collapsed_point_is_optimal_on_its_sphere_only_with_equal_norms(sizes, a
 @some
 @given(collapsible_sizes(), st.floats(0.1, 10), st.floats(0.1, 10))
 def test_opposite_signs_turn_a_collapsed_point_into_one_that_misclassifies_everything(sizes, alpha, beta):
-    W, H, y = etf.collapsed(*sizes)
+    W, H, y = points.collapsed(*sizes)
     assert margin.sample_margins(alpha * W, beta * H, y).min() > 0  # NC4 with argmax
     assert margin.sample_margins(-alpha * W, -beta * H, y).min() > 0
     assert margin.sample_margins(-alpha * W, beta * H, y).max() < 0
@@ -188,11 +188,11 @@ def test_opposite_signs_turn_a_collapsed_point_into_one_that_misclassifies_every
 
 
 def test_a_zero_factor_destroys_collapse():
-    W, H, y = etf.collapsed(4, 2, 3)
-    assert collapse.nc4_largest(W, H, y, H) == 0
-    assert collapse.nc4_largest(0 * W, H, y, H) == 1  # every score ties, at every feature; its nearest mean is one
-    with pytest.raises(ValueError, match="M: expected columns other than zero, which has no angle"):
-        collapse.nc2_uncentred(W, 0 * H, y)
+    W, H, y = points.collapsed(4, 2, 3)
+    assert measures.nc4_largest(W, H, y, H) == 0
+    assert measures.nc4_largest(0 * W, H, y, H) == 1  # every score ties, at every feature; its nearest mean is one
+    with pytest.raises(ValueError, match="V: expected"):
+        measures.nc2_uncentred(W, 0 * H, y)
     assert ulpm.loss(0 * W, H, y) > landscape.minimum(4, 2, norm(0 * W, H)) * 1.01
     assert ulpm.loss(W, 0 * H, y) > landscape.minimum(4, 2, norm(W, 0 * H)) * 1.01
 
@@ -243,7 +243,7 @@ def test_least_eigenvalue_at_a_saddle_is_lambda_minus_sigma(point):
 def test_index_is_at_least_kernel_dimension_times_number_of_large_singular_values(point):
     W, _, _ = point
     kernel = W.shape[1] - np.linalg.matrix_rank(W, tol=1e-9)
-    large = (np.linalg.svd(ulpm.residual(*point), compute_uv=False) > landscape.multiplier(*point) + 1e-9).sum()
+    large = (np.linalg.svd(ulpm.logit_gradient(*point), compute_uv=False) > landscape.multiplier(*point) + 1e-9).sum()
     assert kernel * large >= 1
     assert (landscape.spectrum(*point) < -1e-9).sum() >= kernel * large
 
@@ -253,7 +253,7 @@ def test_index_is_at_least_kernel_dimension_times_number_of_large_singular_value
 )
 def test_minima_within_a_subspace_are_strict_saddles_of_the_whole_sphere(K, n, d, rank):
     rng, y = np.random.default_rng(rank), ulpm.balanced_labels(K, n)
-    W, H = landscape.scale_to(rng.standard_normal((K, rank)), rng.standard_normal((rank, K * n)), 3.0)
+    W, H = points.scale_to(rng.standard_normal((K, rank)), rng.standard_normal((rank, K * n)), 3.0)
     W, H = landscape.local_minimum(W, H, y)
     point = np.pad(W, ((0, 0), (0, d - rank))), np.pad(H, ((0, d - rank), (0, 0))), y
     assert landscape.spectrum(W, H, y)[0] > -1e-8  # a minimum in its subspace
@@ -270,7 +270,7 @@ def test_critical_points_found_from_random_starts_are_strict_saddles_or_the_mini
     for rho in (0.05, 0.5, 1.5, 4.0):
         for seed in range(max(1, 4 - K // 2)):
             rng, y = np.random.default_rng([K, seed, 1]), ulpm.balanced_labels(K, 1)
-            W, H = landscape.scale_to(rng.standard_normal((K, K - 1)), rng.standard_normal((K - 1, K)), rho)
+            W, H = points.scale_to(rng.standard_normal((K, K - 1)), rng.standard_normal((K - 1, K)), rho)
             point = (*landscape.critical_point(W, H, y), y)
             lam, sigma = landscape.multiplier(*point), spectral(point)
             if norm(*landscape.gradient(*point)) > 1e-9 * sigma * rho:
@@ -319,7 +319,7 @@ def test_with_zero_features_the_point_is_critical_exactly_for_equal_classifiers(
 @given(saddles(), st.floats(0.02, 4))
 def test_curvature_at_a_saddle_is_at_most_half_the_squared_radius_where_the_multiplier_is_positive(point, radius):
     W, H, y = point
-    point = (*landscape.scale_to(W, H, radius), y)  # the ray of these points is critical
+    point = (*points.scale_to(W, H, radius), y)  # the ray of these points is critical
     lam, sigma = landscape.multiplier(*point), spectral(point)
     assert norm(*landscape.gradient(*point)) < 1e-10 * sigma * radius
     n = y.size // W.shape[0]
@@ -329,16 +329,16 @@ def test_curvature_at_a_saddle_is_at_most_half_the_squared_radius_where_the_mult
 
 @pytest.mark.parametrize("C", [0.01, 0.03, 0.1])
 def test_curvature_at_example_3_1_vanishes_like_the_square_of_its_scale(C):
-    point = landscape.self_dual(landscape.orthogonal_groups(2, 2, 3), 1, 4 * C)
+    point = points.self_dual(points.orthogonal_groups(2, 2, 3), 1, 4 * C)
     assert landscape.spectrum(*point)[0] == pytest.approx(-(C**2), rel=2 * C**2)
 
 
 @pytest.mark.parametrize("radius", [0.01, 0.1])
 def test_on_small_spheres_the_curvature_of_the_other_saddles_does_not_vanish(radius):
-    W, H, y = landscape.self_dual(landscape.orthogonal_groups(2, 2, 3), 2, radius)
+    W, H, y = points.self_dual(points.orthogonal_groups(2, 2, 3), 2, radius)
     assert landscape.spectrum(-W, H, y)[0] == pytest.approx(-2 * np.sqrt(2), abs=radius**2)  # negative multiplier
     W, H, y = flat_point(4, 2, 3, 0)
-    W, H = landscape.scale_to(W, H, radius)
+    W, H = points.scale_to(W, H, radius)
     assert landscape.spectrum(W, H, y)[0] == pytest.approx(-np.sqrt(2), abs=radius**2)  # zero gradient
 
 
@@ -346,24 +346,26 @@ def test_on_small_spheres_the_curvature_of_the_other_saddles_does_not_vanish(rad
 @given(collapsible_sizes(K=(2, 5), n=(1, 3)), radii)
 def test_at_the_minimum_the_residual_has_spectral_norm_lambda_in_closed_form(sizes, radius):
     K, n, d = sizes
-    point = landscape.minimiser(K, n, d, radius)
+    point = points.minimiser(K, n, d, radius)
     lam = K * np.sqrt(n) / (np.exp(radius**2 / (2 * (K - 1) * np.sqrt(n))) + K - 1)
     assert landscape.multiplier(*point) == pytest.approx(lam, rel=1e-10)
-    assert np.linalg.svd(ulpm.residual(*point), compute_uv=False)[: K - 1] == pytest.approx([lam] * (K - 1), rel=1e-10)
+    assert np.linalg.svd(ulpm.logit_gradient(*point), compute_uv=False)[: K - 1] == pytest.approx(
+        [lam] * (K - 1), rel=1e-10
+    )
 
 
 @few
 @given(collapsible_sizes(K=(2, 4), n=(1, 3), extra=(0, 2)), radii)
 def test_hessian_at_the_minimum_vanishes_exactly_on_the_rotations(sizes, radius):
     K, n, d = sizes
-    values = landscape.spectrum(*landscape.minimiser(K, n, d, radius))
+    values = landscape.spectrum(*points.minimiser(K, n, d, radius))
     rotations = (K - 1) * (K - 2) // 2 + (K - 1) * (d - K + 1)
     assert np.abs(values[:rotations]).max(initial=0) < 1e-10
     assert values[rotations] > 1e-6  # the least non-zero eigenvalue of these sizes and radii is above 1e-4
 
 
 @some
-@given(points(scale=(0.2, 1.0)))
+@given(random_points(scale=(0.2, 1.0)))
 def test_away_from_critical_points_the_gradient_on_the_sphere_already_descends(point):
     W, H, y = point
     g = landscape.gradient(*point)
@@ -401,7 +403,7 @@ def inequality_14(point, other, below):
 @some
 @given(collapsible_sizes(K=(2, 5)), radii)
 def test_inequality_13_as_printed_holds_at_the_minimum_too_by_the_zero_direction(sizes, radius):
-    point = landscape.minimiser(*sizes, radius)
+    point = points.minimiser(*sizes, radius)
     zero = np.zeros_like(point[0]), np.zeros_like(point[1])
     assert inequality_13(point, zero, operator.le)
     assert not inequality_13(point, zero, operator.lt)  # it is the ≤ that admits it
@@ -410,7 +412,7 @@ def test_inequality_13_as_printed_holds_at_the_minimum_too_by_the_zero_direction
 @some
 @given(collapsible_sizes(K=(2, 5)), radii)
 def test_inequality_14_as_printed_holds_at_the_minimum_too_by_the_point_itself(sizes, radius):
-    point = landscape.minimiser(*sizes, radius)
+    point = points.minimiser(*sizes, radius)
     assert inequality_14(point, point[:2], operator.le)
     assert not inequality_14(point, point[:2], operator.lt)
 
@@ -418,7 +420,7 @@ def test_inequality_14_as_printed_holds_at_the_minimum_too_by_the_point_itself(s
 @some
 @given(collapsible_sizes(K=(3, 5)), radii, seeds)
 def test_strict_13_holds_at_the_minimum_along_rotations(sizes, radius, seed):
-    W, H, y = landscape.minimiser(*sizes, radius)
+    W, H, y = points.minimiser(*sizes, radius)
     B = np.random.default_rng(seed).standard_normal((sizes[2], sizes[2]))
     A = (B - B.T) / np.linalg.norm(B - B.T)
     dW, dH = -W @ A, A @ H
@@ -429,13 +431,13 @@ def test_strict_13_holds_at_the_minimum_along_rotations(sizes, radius, seed):
 @some
 @given(collapsible_sizes(K=(2, 5)), radii, seeds, st.floats(0.01, 3))
 def test_strict_14_fails_at_the_minimum(sizes, radius, seed, angle):
-    W, H, y = landscape.minimiser(*sizes, radius)
+    W, H, y = points.minimiser(*sizes, radius)
     there = landscape.great_circle(W, H, *random_direction(W, H, seed), angle)
     assert ulpm.loss(*there, y) >= ulpm.loss(W, H, y) * (1 - 1e-12)
 
 
 @some
-@given(points(d=(2, 6), scale=(0.2, 1.0)))
+@given(random_points(d=(2, 6), scale=(0.2, 1.0)))
 def test_strict_13_holds_at_ordinary_points_as_well(point):
     g = landscape.gradient(*point)
     assert inequality_13(point, (-1e-2 * g[0], -1e-2 * g[1]), operator.lt)
@@ -444,7 +446,7 @@ def test_strict_13_holds_at_ordinary_points_as_well(point):
 @some
 @given(st.integers(1, 4), radii, seeds, st.floats(0.01, 2))
 def test_strict_13_fails_at_the_minimum_when_d_is_one(n, radius, seed, delta):
-    W, H, y = landscape.minimiser(2, n, 1, radius)
+    W, H, y = points.minimiser(2, n, 1, radius)
     dW, dH = random_direction(W, H, seed)
     assert ulpm.loss(W + delta * dW, H + delta * dH, y) >= ulpm.loss(W, H, y) * (1 - 1e-12)
 
@@ -452,7 +454,7 @@ def test_strict_13_fails_at_the_minimum_when_d_is_one(n, radius, seed, delta):
 @some
 @given(collapsible_sizes(K=(3, 5), n=(1, 2)), radii)
 def test_hessian_of_the_loss_on_the_tangent_space_is_indefinite_even_at_the_minimum(sizes, radius):
-    W, H, y = landscape.minimiser(*sizes, radius)
+    W, H, y = points.minimiser(*sizes, radius)
     A = np.zeros((sizes[2], sizes[2]))
     A[0, 1], A[1, 0] = 1.0, -1.0
     v = (-W @ A, A @ H)
@@ -464,7 +466,7 @@ def test_hessian_of_the_loss_on_the_tangent_space_is_indefinite_even_at_the_mini
 @some
 @given(st.floats(0.5, 4.0))
 def test_opposite_of_the_minimum_is_critical_and_a_local_maximum_not_a_saddle(radius):
-    W, H, y = landscape.minimiser(2, 1, 1, radius)
+    W, H, y = points.minimiser(2, 1, 1, radius)
     assert norm(*landscape.gradient(-W, H, y)) < 1e-12 * radius * (1 + ulpm.loss(-W, H, y))
     assert landscape.spectrum(-W, H, y)[-1] < -1e-3  # every direction falls
 
@@ -475,12 +477,12 @@ def test_opposite_of_the_minimum_is_critical_and_a_local_maximum_not_a_saddle(ra
 @pytest.mark.parametrize("n", [1, 2, 3])
 @pytest.mark.parametrize("square", [1.0, 4.0, 10.0])
 def test_square_and_centre_is_a_spurious_local_minimum_for_five_classes_in_the_plane(n, square):
-    point = landscape.self_dual(SQUARE_AND_CENTRE, n, np.sqrt(square))
+    point = points.self_dual(SQUARE_AND_CENTRE, n, np.sqrt(square))
     assert norm(*landscape.gradient(*point)) < 1e-12
     values = landscape.spectrum(*point)
     assert abs(values[0]) < 1e-12  # the rotation of the plane
     assert values[1] > 1e-4  # every other direction rises; the least of these nine is above 4e-4
-    pentagon = ulpm.loss(*landscape.self_dual(PENTAGON, n, np.sqrt(square)))
+    pentagon = ulpm.loss(*points.self_dual(PENTAGON, n, np.sqrt(square)))
     assert landscape.minimum(5, n, np.sqrt(square)) < pentagon < ulpm.loss(*point)
 
 
@@ -489,18 +491,18 @@ def test_square_and_centre_is_a_spurious_local_minimum_for_five_classes_in_the_p
 def test_square_and_centre_and_pentagon_have_their_losses_in_closed_form(square):
     s = square / 8
     expected = 4 * np.log(1 + 3 * np.exp(-s) + np.exp(-2 * s)) + np.log(5)
-    assert ulpm.loss(*landscape.self_dual(SQUARE_AND_CENTRE, 1, np.sqrt(square))) == pytest.approx(expected, rel=1e-12)
+    assert ulpm.loss(*points.self_dual(SQUARE_AND_CENTRE, 1, np.sqrt(square))) == pytest.approx(expected, rel=1e-12)
     steps = np.cos(2 * np.pi * np.arange(5) / 5) - 1
     expected = 5 * np.log(np.exp(square / 10 * steps).sum())
-    assert ulpm.loss(*landscape.self_dual(PENTAGON, 1, np.sqrt(square))) == pytest.approx(expected, rel=1e-12)
+    assert ulpm.loss(*points.self_dual(PENTAGON, 1, np.sqrt(square))) == pytest.approx(expected, rel=1e-12)
 
 
 @some
 @given(seeds, st.floats(1e-3, 0.2))
 def test_strict_13_holds_and_strict_14_fails_at_the_square_with_its_centre_which_is_not_optimal(seed, angle):
-    W, H, y = point = landscape.self_dual(SQUARE_AND_CENTRE, 1, 2.0)
+    W, H, y = point = points.self_dual(SQUARE_AND_CENTRE, 1, 2.0)
     A = np.array([[0.0, 1.0], [-1.0, 0.0]])
-    assert ulpm.loss(*landscape.self_dual(PENTAGON, 1, 2.0)) < ulpm.loss(*point)
+    assert ulpm.loss(*points.self_dual(PENTAGON, 1, 2.0)) < ulpm.loss(*point)
     assert inequality_13(point, (-W @ A, A @ H), operator.lt)  # along the rotation
     there = landscape.great_circle(W, H, *random_direction(W, H, seed), angle)
     assert ulpm.loss(*there, y) > ulpm.loss(*point)
@@ -509,11 +511,11 @@ def test_strict_13_holds_and_strict_14_fails_at_the_square_with_its_centre_which
 @pytest.mark.parametrize(("sizes", "more"), [((3, 3), 0), ((4, 2), 1e-3)])
 def test_two_orthogonal_simplices_are_local_minima_for_six_classes_in_dimension_K_minus_2(sizes, more):
     """A simplex of 3 + 3 classes and one of 4 + 2, with ρ = 4, n = 1, d = 4; the second is higher, hence spurious."""
-    first = landscape.self_dual(landscape.orthogonal_groups(2, 3, 4), 1, 4.0)
+    first = points.self_dual(points.orthogonal_groups(2, 3, 4), 1, 4.0)
     M = np.zeros((4, 6))
     M[: sizes[0] - 1, : sizes[0]] = etf.frame(sizes[0], sizes[0] - 1)
     M[sizes[0] - 1 :, sizes[0] :] = etf.frame(sizes[1], sizes[1] - 1)
-    W, H, y = landscape.self_dual(M, 1, 4.0)
+    W, H, y = points.self_dual(M, 1, 4.0)
     W, H = landscape.local_minimum(W, H, y)
     assert norm(*landscape.gradient(W, H, y)) < 1e-9
     for rows in (W[: sizes[0]], W[sizes[0] :]):  # each group a simplex
@@ -533,14 +535,14 @@ def test_descents_in_dimension_one_end_at_one_value(K):
     ends, y = [], ulpm.balanced_labels(K, 1)
     for seed in range(6):
         rng = np.random.default_rng(seed)
-        W, H = landscape.scale_to(rng.standard_normal((K, 1)), rng.standard_normal((1, K)), 3.0)
+        W, H = points.scale_to(rng.standard_normal((K, 1)), rng.standard_normal((1, K)), 3.0)
         ends.append(ulpm.loss(*landscape.local_minimum(W, H, y), y))
     assert max(ends) < min(ends) + 1e-8
 
 
 def test_the_same_configuration_is_a_saddle_in_dimension_K_minus_1():
     M = np.vstack([SQUARE_AND_CENTRE, np.zeros((2, 5))])
-    point = landscape.self_dual(M, 1, 2.0)
+    point = points.self_dual(M, 1, 2.0)
     assert landscape.spectrum(*point)[0] == pytest.approx(landscape.multiplier(*point) - spectral(point), rel=1e-9)
     assert landscape.spectrum(*point)[0] < -0.1
 
@@ -549,13 +551,13 @@ def test_the_same_configuration_is_a_saddle_in_dimension_K_minus_1():
 
 
 @some
-@given(points(K=(3, 6), d=(3, 6), scale=(0.2, 1.0)), st.floats(0.01, 0.5), seeds)
+@given(random_points(K=(3, 6), d=(3, 6), scale=(0.2, 1.0)), st.floats(0.01, 0.5), seeds)
 def test_gradient_descent_with_batches_and_momentum_never_leaves_a_subspace(point, step, seed):
     W, H, y = point
     W[:, 1:], H[1:] = 0.0, 0.0  # every classifier and every feature on one line
     rng, velocity = np.random.default_rng(seed), [0 * W, 0 * H]
     for _ in range(20):
-        G = ulpm.residual(W, H, y) * rng.integers(0, 2, y.size)  # a random batch
+        G = ulpm.logit_gradient(W, H, y) * rng.integers(0, 2, y.size)  # a random batch
         velocity = [0.9 * v + g for v, g in zip(velocity, (G @ H.T, W.T @ G), strict=True)]
         W, H = W - step * velocity[0], H - step * velocity[1]
     assert not W[:, 1:].any()
@@ -570,7 +572,7 @@ def test_gradient_flow_from_a_plane_tends_to_at_most_three_quarters_of_the_margi
     W0, H0 = W * [1, 1, 0, 0], H * [[1], [1], [0], [0]]
 
     def ratio(*start):
-        path = flow.integrate(lambda W, H: ulpm.gradient(W, H, y), start, [0, 1e6, 1e14], rtol=1e-8)
+        path = flow.integrate(ulpm.gradient, start, [0, 1e6, 1e14], args=(y,), rtol=1e-8)
         return path.observe(lambda W, H: margin.margin(W, H, y) / margin.bound(W, H, y))[-1]
 
     assert 0.7 < ratio(W0, H0) <= 0.75 + 1e-6  # the square of Example 3.1
@@ -585,12 +587,34 @@ def test_great_circle_accepts_lists_as_the_projection_does():
             assert np.array_equal(one, other)
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_is_refused_and_does_not_pass_through(bad):
+    E, B = np.eye(2), np.array([[bad, 0.0], [0.0, 1.0]])
+    for place, name in enumerate(("W", "H", "dW", "dH")):
+        four = [B if place == i else E[::-1] for i in range(4)]
+        for function, more in ((landscape.project, ()), (landscape.great_circle, (0.3,))):
+            with pytest.raises(ValueError, match=rf"^{name}: expected finite"):
+                function(*four, *more)
+    with pytest.raises(ValueError, match=r"^angle: expected"):
+        landscape.great_circle(E, E, E[::-1], E, bad)
+
+
+def test_directions_of_other_shapes_are_refused_and_not_broadcast():
+    E = np.eye(2)
+    with pytest.raises(ValueError, match=r"^dW: expected"):
+        landscape.project(E, E, np.ones((1, 2)), E)
+    with pytest.raises(ValueError, match=r"^dH: expected"):
+        landscape.great_circle(E, E, E, np.ones((2, 1)), 0.3)
+    with pytest.raises(ValueError, match=r"^dH: expected"):
+        landscape.hessian_vector(E, E, np.arange(2), E, 1.0)
+
+
 def test_arguments_are_checked_by_name():
     with pytest.raises(ValueError, match="radius: expected a finite positive number"):
         landscape.minimum(3, 1, 0.0)
     with pytest.raises(ValueError, match="dW, dH: expected a direction"):
         landscape.great_circle(np.eye(2), np.eye(2), np.eye(2), np.eye(2), 0.1)
     with pytest.raises(ValueError, match="d: expected d ≥ 4"):
-        landscape.orthogonal_groups(2, 3, 3)
+        points.orthogonal_groups(2, 3, 3)
     with pytest.raises(ValueError, match="d: expected d ≥ K − 1"):
-        landscape.minimiser(4, 1, 2, 1.0)
+        points.minimiser(4, 1, 2, 1.0)

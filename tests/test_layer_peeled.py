@@ -9,25 +9,22 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import least_squares
 
-from ncpaper import conservation, etf, flow, margin, ulpm
-from tests.strategies import collapsible_sizes, points
+from ncpaper import conservation, flow, margin, points, ulpm
+from tests.strategies import collapsible_sizes, random_points
 
 many = settings(deadline=None, max_examples=25)
 few = settings(deadline=None, max_examples=10)
 seeds = st.integers(0, 2**31)
 
 
-def pack(W, H):
-    return np.concatenate([W.ravel(), H.ravel()])
-
-
-def descent_of(y):
-    return lambda W, H: ulpm.gradient(W, H, y)
-
-
-def ascent_of(y):
+def ascent(W, H, y):
     """The right-hand side printed after eq. (4), as the gradient of a descent."""
-    return lambda W, H: tuple(-g for g in ulpm.gradient(W, H, y))
+    return tuple(-g for g in ulpm.gradient(W, H, y))
+
+
+def scatter(W, H, y):
+    """The trace of the within-class scatter."""
+    return np.trace(conservation.within_class_scatter(H, y, W.shape[0]))
 
 
 def circle(K, n):
@@ -49,9 +46,8 @@ def critical_points(draw):
 
 def hessian(W, H, y):
     """The (D, D) matrix of second derivatives, column by column."""
-    unit, cut = np.eye(W.size + H.size), W.size
-    split = [(e[:cut].reshape(W.shape), e[cut:].reshape(H.shape)) for e in unit]
-    return np.array([pack(*ulpm.hessian_vector(W, H, y, *e)) for e in split])
+    unit = np.eye(W.size + H.size)
+    return np.array([flow.join(*ulpm.hessian_vector(W, H, y, *flow.split(e, (W, H)))) for e in unit])
 
 
 # ---------------------------------------------------------------- sizes
@@ -68,7 +64,7 @@ def test_loss_at_the_origin_counts_n_samples_of_each_class(K, n, d):
 @given(collapsible_sizes())
 def test_n_of_the_margin_bound_is_the_number_per_class_not_the_total(sizes):
     K, n, d = sizes
-    W, H, y = etf.collapsed(K, n, d)
+    W, H, y = points.collapsed(K, n, d)
     half = ulpm.squared_norm(W, H) / 2
     assert margin.margin(W, H, y) == pytest.approx(half / ((K - 1) * np.sqrt(n)), rel=1e-9)
     assert margin.margin(W, H, y) > 1.4 * half / ((K - 1) * np.sqrt(n * K))  # N = nK in its place: false by √K
@@ -98,7 +94,7 @@ def infimum_in_one_dimension(K, n):
 
 
 @many
-@given(points(K=(2, 7), d=(1, 1), scale=(0.1, 3.0)))  # so that no loss underflows to zero
+@given(random_points(K=(2, 7), d=(1, 1), scale=(0.1, 3.0)))  # so that no loss underflows to zero
 def test_in_one_dimension_no_point_reaches_the_ranks(point):
     W, _, y = point
     assert ulpm.loss(*point) > infimum_in_one_dimension(W.shape[0], y.size // W.shape[0])
@@ -119,7 +115,7 @@ def test_in_one_dimension_the_ranks_are_the_infimum(K, n):
 
 
 @many
-@given(points())
+@given(random_points())
 def test_below_every_point_there_is_a_lower_one(point):
     W, H, y = point
     dW, dH = ulpm.gradient(W, H, y)
@@ -142,7 +138,7 @@ def test_below_every_critical_point_there_is_a_lower_one(point):
 
 
 @many
-@given(points(scale=(0.05, 0.3)))
+@given(random_points(scale=(0.05, 0.3)))
 def test_loss_is_never_convex(point):
     """L(θ) = L(−θ), and some θ lies lower than the middle, 0."""
     W, H, y = point
@@ -157,42 +153,42 @@ def test_loss_is_never_convex(point):
 
 
 @many
-@given(points(scale=(0.3, 1.0)))
+@given(random_points(scale=(0.3, 1.0)))
 def test_flow_with_a_minus_lowers_the_loss_at_the_rate_of_the_squared_gradient(point):
     W, H, y = point
     h = 1e-4
-    path = flow.integrate(descent_of(y), (W, H), [0.0, h, 2 * h])
-    start, middle, end = path.observe(lambda W, H: ulpm.loss(W, H, y))
+    path = flow.integrate(ulpm.gradient, (W, H), [0.0, h, 2 * h], args=(y,))
+    start, middle, end = path.observe(ulpm.loss, args=(y,))
     rate = ulpm.squared_norm(*ulpm.gradient(*path.points[1], y))
     assert (end - start) / (2 * h) == pytest.approx(-rate, rel=1e-4, abs=1e-7)
     assert end < middle < start
 
 
 @many
-@given(points(scale=(0.3, 1.0)))
+@given(random_points(scale=(0.3, 1.0)))
 def test_flow_as_printed_raises_the_loss(point):
     W, H, y = point
-    loss = flow.integrate(ascent_of(y), (W, H), [0.0, 0.1, 0.2]).observe(lambda W, H: ulpm.loss(W, H, y))
+    loss = flow.integrate(ascent, (W, H), [0.0, 0.1, 0.2], args=(y,)).observe(ulpm.loss, args=(y,))
     assert (np.diff(loss) > 0).all()
 
 
 @many
 @given(collapsible_sizes(K=(2, 5)), st.floats(0.5, 4), seeds)
 def test_a_separating_point_grows_along_the_flow_and_shrinks_along_the_printed_one(sizes, q, seed):
-    W, H, y = etf.collapsed(*sizes, q)
+    W, H, y = points.collapsed(*sizes, q)
     rng = np.random.default_rng(seed)
     W, H = W + 0.02 * rng.standard_normal(W.shape), H + 0.02 * rng.standard_normal(H.shape)
     assume(margin.margin(W, H, y) > 0)
     norm = ulpm.squared_norm(W, H)
-    assert ulpm.squared_norm(*flow.integrate(descent_of(y), (W, H), [0.0, 1e-3]).points[-1]) > norm
-    assert ulpm.squared_norm(*flow.integrate(ascent_of(y), (W, H), [0.0, 1e-3]).points[-1]) < norm
+    assert ulpm.squared_norm(*flow.integrate(ulpm.gradient, (W, H), [0.0, 1e-3], args=(y,)).points[-1]) > norm
+    assert ulpm.squared_norm(*flow.integrate(ascent, (W, H), [0.0, 1e-3], args=(y,)).points[-1]) < norm
 
 
 # ---------------------------------------------------------------- symmetries
 
 
 @many
-@given(points(), seeds)
+@given(random_points(), seeds)
 def test_loss_ignores_every_change_of_basis(point, seed):
     W, H, y = point
     d = W.shape[1]
@@ -202,7 +198,7 @@ def test_loss_ignores_every_change_of_basis(point, seed):
 
 
 @many
-@given(points(), seeds)
+@given(random_points(), seeds)
 def test_flow_commutes_with_rotations_shifts_and_permutations(point, seed):
     W, H, y = point
     rng, (K, d) = np.random.default_rng(seed), W.shape
@@ -226,17 +222,17 @@ def test_flow_does_not_commute_with_a_change_of_scale():
 
 
 @few
-@given(points(K=(2, 4), n=(1, 3), d=(1, 5), scale=(0.3, 1.2)))
+@given(random_points(K=(2, 4), n=(1, 3), d=(1, 5), scale=(0.3, 1.2)))
 def test_flow_conserves_mean_classifier_and_imbalance(point):
     W, H, y = point
-    path = flow.integrate(descent_of(y), (W, H), [0.0, 1.0, 10.0, 50.0])
-    for law in (lambda W, H: conservation.mean_classifier(W), conservation.imbalance):
+    path = flow.integrate(ulpm.gradient, (W, H), [0.0, 1.0, 10.0, 50.0], args=(y,))
+    for law in (lambda W, _: conservation.mean_classifier(W), conservation.imbalance):
         values = path.observe(law)
         np.testing.assert_allclose(values, np.broadcast_to(values[0], values.shape), atol=1e-6)
 
 
 @many
-@given(points(), seeds)
+@given(random_points(), seeds)
 def test_laws_hold_whatever_the_labels(point, seed):
     W, H, y = point
     y = np.random.default_rng(seed).integers(0, W.shape[0], y.size)
@@ -246,7 +242,17 @@ def test_laws_hold_whatever_the_labels(point, seed):
 
 
 @many
-@given(points(), st.floats(0.01, 5))
+@given(random_points(), seeds)
+def test_imbalance_ignores_a_common_shift_of_the_classifiers(point, seed):
+    """Nor do the logits' gaps or the flow see it; with W in place of W − 1w̄ᵀ it would be seen."""
+    W, H, _ = point
+    shift = np.random.default_rng(seed).standard_normal(W.shape[1])
+    size = 1 + ulpm.squared_norm(W + shift, H)
+    np.testing.assert_allclose(conservation.imbalance(W + shift, H), conservation.imbalance(W, H), atol=1e-13 * size)
+
+
+@many
+@given(random_points(), st.floats(0.01, 5))
 def test_one_step_of_descent_moves_the_imbalance_by_its_square(point, step):
     W, H, y = point
     dW, dH = ulpm.gradient(W, H, y)
@@ -275,7 +281,7 @@ def test_the_laws_are_as_many_as_counted(K, M, d):
     W, H = rng.standard_normal((K, d)), rng.standard_normal((d, M))
     rows = []
     for e in np.eye(W.size + H.size):
-        dW, dH = e[: W.size].reshape(W.shape), e[W.size :].reshape(H.shape)
+        dW, dH = flow.split(e, (W, H))
         half = dH @ H.T - (dW - dW.mean(axis=0)).T @ (W - W.mean(axis=0))
         rows.append(np.concatenate([dW.mean(axis=0), (half + half.T).ravel()]))
     assert np.linalg.matrix_rank(np.array(rows), tol=1e-9) == conservation.laws(K, M, d)
@@ -320,9 +326,9 @@ def test_the_algebra_of_the_flows_is_that_of_the_indefinite_rotations(K, M):
 def test_cross_entropies_of_all_labellings_push_in_all_directions(K, M, d):
     rng = np.random.default_rng(K)
     W, H = rng.standard_normal((K, d)), rng.standard_normal((d, M))
-    pushes = [pack(*ulpm.gradient(W, H, np.array(y))) for y in itertools.product(range(K), repeat=M)]
+    pushes = [flow.join(*ulpm.gradient(W, H, np.array(y))) for y in itertools.product(range(K), repeat=M)]
     S = conservation.generators(K, M)
-    all_of_them = [pack(s[:K, K:] @ H.T, W.T @ s[:K, K:]) for s in S]
+    all_of_them = [flow.join(s[:K, K:] @ H.T, W.T @ s[:K, K:]) for s in S]
     assert np.linalg.matrix_rank(pushes) == np.linalg.matrix_rank(all_of_them)
     assert np.linalg.matrix_rank(pushes + all_of_them) == np.linalg.matrix_rank(all_of_them)
 
@@ -331,15 +337,25 @@ def test_cross_entropies_of_all_labellings_push_in_all_directions(K, M, d):
 
 
 @many
-@given(points(K=(2, 4), n=(1, 5), d=(1, 14)))
+@given(random_points(K=(2, 4), n=(1, 5), d=(1, 14)))
 def test_scatter_lies_above_the_imbalance_eigenvalue_by_eigenvalue(point):
     W, H, y = point
     K, d = W.shape
-    scatter = np.linalg.eigvalsh(conservation.within_class_scatter(H, y, K))[::-1]
+    within = np.linalg.eigvalsh(conservation.within_class_scatter(H, y, K))[::-1]
     imbalance = np.linalg.eigvalsh(conservation.imbalance(W, H))[::-1]
     size = 1e-12 * (1 + ulpm.squared_norm(W, H))
-    assert (scatter[: max(d - K, 0)] >= imbalance[K:] - size).all()
-    assert scatter.sum() >= conservation.scatter_floor(W, H) - size
+    assert (within[: max(d - K, 0)] >= imbalance[K:] - size).all()
+    assert within.sum() >= conservation.scatter_floor(W, H) - size
+
+
+@many
+@given(st.integers(2, 4), st.integers(2, 4), st.integers(1, 6), seeds)
+def test_scatter_floor_for_equal_classifiers_is_the_squared_distance_of_the_features_to_rank_K(K, n, extra, seed):
+    """By Eckart and Young: what the singular values of H after the first K leave."""
+    rng, d = np.random.default_rng(seed), K + extra
+    W, H = np.tile(rng.standard_normal(d), (K, 1)), rng.standard_normal((d, K * n))
+    distance = np.sum(np.linalg.svd(H, compute_uv=False)[K:] ** 2)
+    assert conservation.scatter_floor(W, H) == pytest.approx(distance, rel=1e-9)
 
 
 @many
@@ -351,7 +367,7 @@ def test_scatter_floor_is_positive_from_dimension_two_K_on(K, n, extra, ratio, s
 
 
 @many
-@given(points(K=(2, 5), n=(1, 4), d=(1, 9)))
+@given(random_points(K=(2, 5), n=(1, 4), d=(1, 9)))
 def test_scatter_floor_is_zero_up_to_dimension_K_and_for_one_sample(point):
     W, H, y = point
     K, d = W.shape
@@ -380,8 +396,7 @@ def test_scatter_floor_is_attained_by_another_point_with_the_same_imbalance(K, n
     np.testing.assert_allclose(
         conservation.imbalance(best_W, best_H), conservation.imbalance(W, H), atol=1e-8 * (1 + abs(values[0]))
     )
-    attained = np.trace(conservation.within_class_scatter(best_H, y, K))
-    assert attained == pytest.approx(conservation.scatter_floor(W, H), rel=1e-8, abs=1e-8)
+    assert scatter(best_W, best_H, y) == pytest.approx(conservation.scatter_floor(W, H), rel=1e-8, abs=1e-8)
 
 
 @few
@@ -390,11 +405,11 @@ def test_flow_from_a_generic_start_never_collapses_absolutely(K, n, seed):
     rng, d, y = np.random.default_rng(seed), 2 * K + 1, ulpm.balanced_labels(K, n)
     start = rng.standard_normal((K, d)), rng.standard_normal((d, K * n))
     floor = conservation.scatter_floor(*start)
-    path = flow.integrate(descent_of(y), start, [0.0, 1.0, 1e3, 1e6, 1e9])
-    scatter = path.observe(lambda W, H: np.trace(conservation.within_class_scatter(H, y, K)))
+    path = flow.integrate(ulpm.gradient, start, [0.0, 1.0, 1e3, 1e6, 1e9], args=(y,))
+    deviation = path.observe(scatter, args=(y,))
     norm = path.observe(lambda W, H: np.linalg.norm(H))
     assert floor > 0
-    assert (scatter >= floor - 1e-6).all()
+    assert (deviation >= floor - 1e-6).all()
     for (_, H), size in zip(path.points, norm, strict=True):
         M = ulpm.class_means(H, y, K)
         within = np.linalg.norm(H - M[:, y], axis=0).mean()
@@ -413,23 +428,23 @@ def balanced_start(K, n, d, rng):
 def test_flow_from_a_balanced_start_may_collapse_absolutely(seed):
     K, n, d = 3, 4, 10
     y, start = ulpm.balanced_labels(K, n), balanced_start(K, n, d, np.random.default_rng(seed))
-    path = flow.integrate(descent_of(y), start, [0.0, 1e4, 1e8, 1e12])
-    scatter = path.observe(lambda W, H: np.trace(conservation.within_class_scatter(H, y, K)))
+    path = flow.integrate(ulpm.gradient, start, [0.0, 1e4, 1e8, 1e12], args=(y,))
+    deviation = path.observe(scatter, args=(y,))
     assert conservation.scatter_floor(*start) < 1e-12
-    assert (np.diff(scatter) < 0).all()
-    assert scatter[-1] < 0.05 * scatter[0]
+    assert (np.diff(deviation) < 0).all()
+    assert deviation[-1] < 0.05 * deviation[0]
 
 
 @few
 @given(st.integers(2, 4), st.integers(1, 3), st.integers(0, 3), seeds)
 def test_norm_grows_no_faster_than_the_logarithm_allows(K, n, extra, seed):
     rng, d = np.random.default_rng(seed), K - 1 + extra
-    W, H, y = etf.collapsed(K, n, d, 6.0)
+    W, H, y = points.collapsed(K, n, d, 6.0)
     W, H = W + 0.2 * rng.standard_normal(W.shape), H + 0.2 * rng.standard_normal(H.shape)
     assume(ulpm.loss(W, H, y) < np.log(2))
     at = np.array([0.0, 1.0, 1e3, 1e6, 1e9])
-    path = flow.integrate(descent_of(y), (W, H), at)
-    loss = path.observe(lambda W, H: ulpm.loss(W, H, y))
+    path = flow.integrate(ulpm.gradient, (W, H), at, args=(y,))
+    loss = path.observe(ulpm.loss, args=(y,))
     norm = path.observe(ulpm.squared_norm)
     gamma = margin.smoothed_margin(W, H, y)
     assert (np.diff(norm) > 0).all()
@@ -449,7 +464,7 @@ def test_constant_classifiers_with_equal_class_means_are_critical(point):
 
 
 @many
-@given(points(scale=(0.1, 1.5)), seeds)
+@given(random_points(scale=(0.1, 1.5)), seeds)
 def test_descent_pulls_the_features_of_an_outermost_classifier_further_out(point, seed):
     """So the features rest only where no classifier is outermost in any direction: where all are equal."""
     W, H, y = point
@@ -460,7 +475,7 @@ def test_descent_pulls_the_features_of_an_outermost_classifier_further_out(point
 
 
 @many
-@given(points(), seeds)
+@given(random_points(), seeds)
 def test_equal_classifiers_rest_only_if_the_class_means_are_equal(point, seed):
     """At W = 1cᵀ row k of the gradient in W is n times the mean of all features less that of class k."""
     W, H, y = point
@@ -474,16 +489,16 @@ def test_equal_classifiers_rest_only_if_the_class_means_are_equal(point, seed):
 @given(critical_points(), seeds)
 def test_critical_points_found_by_search_have_constant_classifiers_and_equal_means(point, seed):
     W, H, y = point
-    K, cut = W.shape[0], W.size
+    K = W.shape[0]
     rng = np.random.default_rng(seed)
 
     def gradient(x):
-        return pack(*ulpm.gradient(x[:cut].reshape(W.shape), x[cut:].reshape(H.shape), y))
+        return flow.join(*ulpm.gradient(*flow.split(x, (W, H)), y))
 
-    start = pack(W, H) + 0.3 * rng.standard_normal(W.size + H.size)
+    start = flow.join(W, H) + 0.3 * rng.standard_normal(W.size + H.size)
     found = least_squares(gradient, start, xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=100).x
     assume(np.abs(gradient(found)).max() < 1e-11)
-    W, H = found[:cut].reshape(W.shape), found[cut:].reshape(H.shape)
+    W, H = flow.split(found, (W, H))
     assume(ulpm.squared_norm(W, H) < 1e3)  # elsewhere the gradient is small because the loss is
     M = ulpm.class_means(H, y, K)
     assert np.abs(W - W.mean(axis=0)).max() < 1e-6
@@ -512,7 +527,7 @@ def test_second_variation_that_pulls_two_classes_apart(point, s, r, seed):
     u = np.random.default_rng(seed).standard_normal(W.shape[1])
     dW, dH = np.zeros_like(W), r * np.outer(u, (y == 0) * 1.0 - (y == 1) * 1.0)
     dW[0], dW[1] = s * u, -s * u
-    second = pack(dW, dH) @ pack(*ulpm.hessian_vector(W, H, y, dW, dH))
+    second = flow.join(dW, dH) @ flow.join(*ulpm.hessian_vector(W, H, y, dW, dH))
     exact = 2 / K * s**2 * np.sum((u @ H) ** 2) - 4 * n * s * r * (u @ u)
     assert second == pytest.approx(exact, rel=1e-9, abs=1e-9)
 
@@ -521,7 +536,7 @@ def test_second_variation_that_pulls_two_classes_apart(point, s, r, seed):
 @given(collapsible_sizes(), st.floats(0.1, 10))
 def test_collapsed_points_are_not_critical(sizes, q):
     """Their gradient is a negative multiple of the point itself: growing lowers the loss."""
-    W, H, y = etf.collapsed(*sizes, q)
+    W, H, y = points.collapsed(*sizes, q)
     K, n, _ = sizes
     dW, dH = ulpm.gradient(W, H, y)
     slope = np.sum(W * dW) + np.sum(H * dH)
@@ -537,7 +552,7 @@ def test_flow_whose_imbalance_has_a_negative_eigenvalue_stays_away_from_every_cr
     start = 2 * rng.standard_normal((K, d)), 0.3 * rng.standard_normal((d, K * n))
     least = np.linalg.eigvalsh(conservation.imbalance(*start))[0]
     assume(least < -0.1)
-    path = flow.integrate(descent_of(y), start, [0.0, 1.0, 10.0, 50.0])
+    path = flow.integrate(ulpm.gradient, start, [0.0, 1.0, 10.0, 50.0], args=(y,))
     assert (path.observe(lambda W, H: np.sum((W - W.mean(axis=0)) ** 2)) >= -least - 1e-6).all()
 
 
@@ -546,17 +561,22 @@ def test_flow_whose_imbalance_has_a_negative_eigenvalue_stays_away_from_every_cr
 
 def test_bad_input_is_refused_by_name():
     W, H = np.ones((3, 2)), np.ones((2, 6))
-    with pytest.raises(ValueError, match="W: expected a matrix"):
-        conservation.mean_classifier(W[0])
-    with pytest.raises(ValueError, match="H: expected 2 rows"):
-        conservation.imbalance(W, H.T)
-    with pytest.raises(ValueError, match="H: expected finite entries"):
-        conservation.scatter_floor(W, H * np.nan)
-    with pytest.raises(ValueError, match="at least one sample"):
-        conservation.within_class_scatter(H, np.zeros(6, dtype=int), 3)
-    with pytest.raises(ValueError, match="M: expected an integer of at least 1"):
-        conservation.laws(2, 0, 1)
-    with pytest.raises(ValueError, match="K: expected an integer of at least 2"):
-        conservation.generators(1, 2)
-    with pytest.raises(ValueError, match="matrices: expected a stack of square matrices"):
-        conservation.lie_algebra(np.ones((2, 3)))
+    for call, name in [
+        (lambda: conservation.mean_classifier(W[0]), "W"),
+        (lambda: conservation.imbalance(W, H.T), "H"),
+        (lambda: conservation.scatter_floor(W, H * np.nan), "H"),
+        (lambda: conservation.reachable_dimension(W, H.T), "H"),
+        (lambda: conservation.within_class_scatter(H, np.zeros(6, dtype=int), 3), "y"),
+        (lambda: conservation.laws(2, 0, 1), "M"),
+        (lambda: conservation.generators(1, 2), "K"),
+        (lambda: conservation.lie_algebra(np.ones((2, 3))), "matrices"),
+        (lambda: conservation.lie_algebra(np.ones((2, 3, 2))), "matrices"),
+        (lambda: conservation.lie_algebra(np.ones((0, 2, 2))), "matrices"),
+        (lambda: conservation.lie_algebra(np.full((1, 2, 2), np.nan)), "matrices"),
+    ]:
+        with pytest.raises(ValueError, match=f"^{name}: expected"):
+            call()
+
+
+def test_zero_matrices_generate_the_zero_algebra():
+    assert conservation.lie_algebra(np.zeros((2, 3, 3))).shape == (0, 3, 3)

@@ -5,21 +5,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ncpaper import etf, margin, ulpm
+from ncpaper import etf, margin, points, ulpm
 from tests import oracles
-from tests.strategies import collapsible_sizes, points
+from tests.strategies import collapsible_sizes, random_points
 
 many = settings(deadline=None, max_examples=50)
 
 
 @many
-@given(points())
+@given(random_points())
 def test_margin_is_the_smallest_lead_over_another_class(point):
     assert margin.margin(*point) == pytest.approx(oracles.margin_by_loops(*point), rel=1e-12, abs=1e-12)
 
 
 @many
-@given(points(), st.floats(0, 1))
+@given(random_points(), st.floats(0, 1))
 def test_margin_never_exceeds_the_bound(point, noise):
     """From random points, of which few separate, to features near the classifiers they belong to."""
     W, H, y = point
@@ -34,7 +34,7 @@ def test_search_for_the_largest_ratio_reaches_the_bound_and_does_not_pass_it(K, 
 
 
 @many
-@given(points())
+@given(random_points())
 def test_margin_never_exceeds_the_product_of_the_norms(point):
     W, H, y = point
     K, n = W.shape[0], y.size // W.shape[0]
@@ -44,7 +44,7 @@ def test_margin_never_exceeds_the_product_of_the_norms(point):
 @many
 @given(collapsible_sizes(), st.floats(0.1, 10), st.integers(0, 2**31))
 def test_simplex_etf_attains_the_margin_bound(sizes, q, seed):
-    W, H, y = etf.collapsed(*sizes, q)
+    W, H, y = points.collapsed(*sizes, q)
     U, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((sizes[2], sizes[2])))
     W, H = W @ U.T, U @ H  # any orthogonal transformation of it
     assert margin.margin(W, H, y) == pytest.approx(q, rel=1e-9)
@@ -73,7 +73,7 @@ def test_origin_attains_the_bound_but_has_no_angles():
 @many
 @given(collapsible_sizes(), st.floats(1.1, 5))
 def test_collapsed_point_with_unequal_norms_misses_the_bound(sizes, alpha):
-    W, H, y = etf.collapsed(*sizes)
+    W, H, y = points.collapsed(*sizes)
     ratio = margin.margin(alpha * W, H / alpha, y) / margin.bound(alpha * W, H / alpha, y)
     assert ratio == pytest.approx(2 / (alpha**2 + alpha**-2), rel=1e-9)
     product = np.linalg.norm(alpha * W) * np.linalg.norm(H / alpha) / ((sizes[0] - 1) * np.sqrt(sizes[1]))
@@ -89,7 +89,7 @@ def test_bound_is_not_attained_below_dimension_K_minus_1(K, n, d):
 @many
 @given(collapsible_sizes(), st.floats(1e-3, 1), st.integers(0, 2**31))
 def test_collapse_does_not_minimise_the_margin(sizes, size, seed):
-    W, H, y = etf.collapsed(*sizes)
+    W, H, y = points.collapsed(*sizes)
     rng, norm = np.random.default_rng(seed), np.sqrt(ulpm.squared_norm(W, H))
     V, U = (a + size * rng.standard_normal(a.shape) for a in (W, H))
     V, U = (a * norm / np.sqrt(ulpm.squared_norm(V, U)) for a in (V, U))  # another point of the same norm
@@ -103,7 +103,7 @@ def test_example_3_1_reaches_three_quarters_of_the_bound():
 
 
 @many
-@given(points(scale=(1.0, 4.0)))
+@given(random_points(scale=(1.0, 4.0)))
 def test_smoothed_margin_lies_below_the_normalized_margin(point):
     assert margin.smoothed_margin(*point) <= margin.normalized_margin(*point) + 1e-12
 
@@ -112,7 +112,7 @@ def test_smoothed_margin_lies_below_the_normalized_margin(point):
 @given(collapsible_sizes(), st.floats(600, 1e6), st.integers(0, 2**31))
 def test_smoothed_margin_lies_below_the_normalized_margin_where_the_loss_underflows(sizes, q, seed):
     """By no more than the logarithm of the number of wrong logits, from margins that do not underflow to enormous ones."""
-    W, H, y = etf.collapsed(*sizes, q)
+    W, H, y = points.collapsed(*sizes, q)
     H = H * np.random.default_rng(seed).uniform(0.9, 1.1, y.size)
     gap = (margin.normalized_margin(W, H, y) - margin.smoothed_margin(W, H, y)) * ulpm.squared_norm(W, H)
     assert -1e-12 * q <= gap <= np.log(y.size * (sizes[0] - 1)) + 1e-12 * q
@@ -122,13 +122,13 @@ def test_smoothed_margin_lies_below_the_normalized_margin_where_the_loss_underfl
 @given(collapsible_sizes(), st.floats(700, 750))
 def test_smoothed_margin_of_a_collapsed_point_is_its_margin_less_the_logarithm_of_the_number_of_wrong_logits(sizes, q):
     """Around the least float64: e^L − 1 is M (K − 1) e^{−q} there, to all digits."""
-    W, H, y = etf.collapsed(*sizes, q)
+    W, H, y = points.collapsed(*sizes, q)
     expected = (q - np.log(y.size * (sizes[0] - 1))) / ulpm.squared_norm(W, H)
     assert margin.smoothed_margin(W, H, y) == pytest.approx(expected, rel=1e-12)
 
 
 @many
-@given(points(), st.floats(0.1, 10))
+@given(random_points(), st.floats(0.1, 10))
 def test_margin_and_bound_are_homogeneous_of_degree_two(point, s):
     W, H, y = point
     assert margin.margin(s * W, s * H, y) == pytest.approx(s**2 * margin.margin(W, H, y), rel=1e-9, abs=1e-9)

@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from scipy.special import expi
 from sympy.polys.matrices import DomainMatrix
 
-from ncpaper import flow, kkt, landscape, margin, symbolic, ulpm
-
-from .strategies import points
+from ncpaper import flow, kkt, landscape, margin, points, symbolic, ulpm
+from tests.strategies import random_points
 
 B = np.kron(np.eye(2), [[1.0, -1.0], [-1.0, 1.0]])
 U = np.outer([1, 1, -1, -1], [1, 1, -1, -1]) / 4
@@ -49,7 +48,7 @@ def gradient(W, H):
 # ------------------------------------------------------------------------------------------- the printed example
 
 
-@given(points(K=(4, 4), n=(1, 1), d=(4, 4)))
+@given(random_points(K=(4, 4), n=(1, 1), d=(4, 4)))
 @few
 def test_exact_and_floating_formulas_of_the_loss_and_its_gradient_agree(point):
     W, H, y = point
@@ -335,7 +334,7 @@ def test_no_member_of_family_10_is_a_critical_point_on_the_sphere(c, share):
 # ------------------------------------------------------------------------------------------- noise
 
 
-@given(points(), st.integers(1, 6), st.integers(0, 2**32 - 1))
+@given(random_points(), st.integers(1, 6), st.integers(0, 2**32 - 1))
 @few
 def test_no_weighting_of_samples_or_labels_moves_a_point_out_of_the_span_of_its_rows_and_columns(point, r, seed):
     W, H, y = point
@@ -344,7 +343,7 @@ def test_no_weighting_of_samples_or_labels_moves_a_point_out_of_the_span_of_its_
     W, H = W @ V @ V.T, V @ V.T @ H  # a point in the span
     for _ in range(5):
         drawn = rng.integers(0, W.shape[0], y.size)  # random labels
-        G = ulpm.residual(W, H, drawn) * rng.standard_normal(y.size)  # (K, M) random weights, of either sign
+        G = ulpm.logit_gradient(W, H, drawn) * rng.standard_normal(y.size)  # (K, M) random weights, of either sign
         W, H = 0.9 * W - 0.1 * G @ H.T, 0.9 * H - 0.1 * W.T @ G
     scale = max(np.abs(W).max(), np.abs(H).max(), 1)
     assert np.abs(W - W @ V @ V.T).max() < 1e-12 * scale  # rounding
@@ -360,7 +359,7 @@ def test_stochastic_gradient_descent_from_example_3_1_never_leaves_its_plane_nor
 
     def sampled(W, H):
         weight = np.bincount(rng.choice(4, batch, replace=False), minlength=4) * 4 / batch
-        G = ulpm.residual(W, H, Y) * weight
+        G = ulpm.logit_gradient(W, H, Y) * weight
         return G @ H.T, W.T @ G
 
     path = flow.descend(sampled, (c * B, c * B), step, range(0, 300, 10))
@@ -378,7 +377,7 @@ def test_stochastic_gradient_descent_from_example_3_1_never_leaves_its_plane_nor
 def test_gradient_of_each_sample_is_orthogonal_to_the_descent_directions(c, k, seed):
     v = np.random.default_rng(seed).standard_normal(2) @ np.array([[1, 1, 0, 0], [0, 0, 1, 1]])  # in the kernel of B
     axis = np.array([1, 1, -1, -1]) / 2
-    G = ulpm.residual(c * B, c * B, Y)
+    G = ulpm.logit_gradient(c * B, c * B, Y)
     G[:, np.arange(4) != k] = 0
     assert abs(np.vdot(G @ (c * B), np.outer(axis, v)) + np.vdot(c * B @ G, np.outer(v, axis))) < 1e-14
     assert np.linalg.norm(G @ B) > 1e-3  # the noise itself is not zero
@@ -388,11 +387,11 @@ def test_gradient_of_each_sample_is_orthogonal_to_the_descent_directions(c, k, s
 @few
 def test_sampling_noise_at_a_saddle_is_orthogonal_to_every_direction_in_the_kernel(groups, size, n, extra, radius):
     d = groups * (size - 1) + 1 + extra
-    W, H, y = landscape.self_dual(landscape.orthogonal_groups(groups, size, d), n, radius)
-    assert np.abs(landscape.join(*landscape.gradient(W, H, y))).max() < 1e-12  # a critical point, to rounding
+    W, H, y = points.self_dual(points.orthogonal_groups(groups, size, d), n, radius)
+    assert np.abs(flow.join(*landscape.gradient(W, H, y))).max() < 1e-12  # a critical point, to rounding
     c = np.linalg.svd(W)[2][-1]  # (d,) in the kernel of W
     for m in range(y.size):
-        G = ulpm.residual(W, H, y)
+        G = ulpm.logit_gradient(W, H, y)
         G[:, np.arange(y.size) != m] = 0
         assert np.linalg.norm(G) > 0
         assert max(np.abs(G @ H.T @ c).max(), np.abs(c @ W.T @ G).max()) < 1e-14
@@ -402,7 +401,7 @@ def test_sampling_noise_at_a_saddle_is_orthogonal_to_every_direction_in_the_kern
 def test_methods_that_scale_each_coordinate_stay_in_the_printed_plane_too(power):
     rng, theta, first, second = np.random.default_rng(3), [B.copy(), B.copy()], [0 * B, 0 * B], [0 * B, 0 * B]
     for _ in range(200):
-        G = ulpm.residual(*theta, Y) * 4 * (np.arange(4) == rng.integers(4))
+        G = ulpm.logit_gradient(*theta, Y) * 4 * (np.arange(4) == rng.integers(4))
         for k, g in enumerate((G @ theta[1].T, theta[0].T @ G)):
             first[k], second[k] = 0.9 * first[k] + 0.1 * g, 0.99 * second[k] + 0.01 * g**2
         steps = [f / (np.abs(f) ** (1 - 2 * power) * v**power + 1e-8) for f, v in zip(first, second, strict=True)]
@@ -417,7 +416,7 @@ def test_flow_in_the_tilted_family_is_the_flow_of_two_numbers():
     axis = symbolic.u * symbolic.u.T
     M = size * symbolic.B / 2 + height * axis
     names = {sp.exp(-(size**2)): p, sp.exp(-(size**2) / 2 - height**2 / 2): r}  # the two probability ratios
-    G = symbolic.residual(M, M).replace(sp.exp, lambda power: sp.exp(sp.expand(power))).subs(names)
+    G = symbolic.logit_gradient(M, M).replace(sp.exp, lambda power: sp.exp(sp.expand(power))).subs(names)
     assert G.free_symbols == {p, r}
     lam, sigma = 2 * (p + r) / (1 + p + 2 * r), 4 * r / (1 + p + 2 * r)
     assert (G * symbolic.B + lam * symbolic.B).applyfunc(sp.cancel) == sp.zeros(4)
@@ -477,8 +476,68 @@ def test_ten_per_cent_of_noise_in_every_coordinate_is_not_escaped_from_in_a_hund
         assert 0.7 < ratio(W, H) < 0.8  # a collapsed point has 1
 
 
+def test_multiplicities_add_up_where_eigenvalues_coincide_in_floating_point():
+    assert sum(symbolic.spectrum(50.0, 5).values()) == 8 * 5 - 1  # tanh 50 = 1 in fifteen digits
+
+
 def test_spectrum_refuses_the_origin_and_the_line():
-    with pytest.raises(ValueError, match="a: expected a positive number"):
+    with pytest.raises(ValueError, match=r"^a: expected"):
         symbolic.spectrum(0, 4)
-    with pytest.raises(ValueError, match="d: expected an integer of at least 2"):
+    with pytest.raises(ValueError, match=r"^d: expected"):
         symbolic.spectrum(1, 1)
+
+
+SCALARS = {  # for each argument a call that hands it on
+    "symbolic.gradient_factor, c": ("c", symbolic.gradient_factor),
+    "symbolic.printed_gradient_factor, c": ("c", symbolic.printed_gradient_factor),
+    "symbolic.printed_family, c": ("c", lambda v: symbolic.printed_family(v, s)),
+    "symbolic.printed_family, s": ("s", lambda v: symbolic.printed_family(C, v)),
+    "symbolic.great_circle, c": ("c", lambda v: symbolic.great_circle(v, phi)),
+    "symbolic.great_circle, phi": ("phi", lambda v: symbolic.great_circle(C, v)),
+    "symbolic.margin_ratio, tau": ("tau", symbolic.margin_ratio),
+    "symbolic.clock, a": ("a", symbolic.clock),
+    "symbolic.hessian, a": ("a", lambda v: symbolic.hessian(v, x)),
+    "symbolic.hessian, x": ("x", lambda v: symbolic.hessian(a, v)),
+    "symbolic.eigenpairs, a": ("a", lambda v: list(symbolic.eigenpairs(v, x))),
+    "symbolic.eigenpairs, x": ("x", lambda v: list(symbolic.eigenpairs(a, v))),
+    "symbolic.inner_block, a": ("a", lambda v: symbolic.inner_block(v, x)),
+    "symbolic.inner_block, x": ("x", lambda v: symbolic.inner_block(a, v)),
+    "symbolic.spectrum, a": ("a", lambda v: symbolic.spectrum(v, 4)),
+}
+REFUSED = [np.nan, np.inf, -np.inf, 1j, 1 + sp.I, sp.nan, sp.oo, sp.zoo, True, None, [1], np.ones(2), symbolic.B]
+
+
+@pytest.mark.parametrize(("name", "call"), SCALARS.values(), ids=SCALARS)
+def test_anything_but_an_expression_or_a_real_number_is_refused_by_name(name, call):
+    for value in [*REFUSED, sp.ImmutableMatrix([[1]])]:
+        with pytest.raises(ValueError, match=f"^{name}: expected"):
+            call(value)
+
+
+@pytest.mark.parametrize(("name", "call"), SCALARS.values(), ids=SCALARS)
+def test_a_text_is_refused_and_not_evaluated(name, call, tmp_path):
+    mark = tmp_path / "evaluated"
+    for text in ("2", f"open({str(mark)!r}, 'w').close()"):
+        for value in (text, text.encode(), np.str_(text)):
+            with pytest.raises(ValueError, match=f"^{name}: expected"):
+                call(value)
+    assert not mark.exists()
+
+
+@given(st.fractions(0, 3, max_denominator=50))
+@few
+def test_every_kind_of_real_number_means_the_same(number):
+    expected = symbolic.gradient_factor(sp.Rational(number.numerator, number.denominator))
+    assert symbolic.gradient_factor(number) == expected
+    for value in (float(number), np.float64(number)):
+        assert float(symbolic.gradient_factor(value)) == pytest.approx(float(expected), rel=1e-13)
+
+
+def test_arrays_are_not_taken_for_sympy_matrices():
+    for call in (symbolic.gaps, symbolic.loss, symbolic.logit_gradient, symbolic.gradient):
+        with pytest.raises(ValueError, match=r"^W: expected"):
+            call(B, symbolic.B)
+        with pytest.raises(ValueError, match=r"^H: expected"):
+            call(symbolic.B, B)
+    with pytest.raises(ValueError, match=r"^Lam: expected"):
+        symbolic.stationarity(symbolic.B, symbolic.B, B)
