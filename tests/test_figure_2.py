@@ -111,7 +111,7 @@ def test_printed_setting_read_as_a_mean_separates_the_data_and_lowers_panels_b_c
         path, y, table = descent(n, scale, seed)
         assert margin.margin(*path.points[-1], y) > 10
         for name, X in table.items():
-            assert name[0] == "a" or X[-1] < X[AT >= 1000][0], name
+            assert measures.SECTION_4[name].panel == "a" or X[-1] < X[AT >= 1000][0], name
 
 
 def test_panel_a_rises_on_the_tail_from_a_few_normal_starts():
@@ -142,7 +142,7 @@ def test_slopes_of_the_norms_depend_on_the_scale_of_the_start(n, name):
 @pytest.mark.parametrize("n", [10, 2])
 @pytest.mark.parametrize("name", ["centred_classifier_norms", "centred_self_duality_distance"])
 def test_slopes_depend_on_the_reading_of_the_classifiers(n, name):
-    assert mean_slope(n, 0.3, f"{name}, w_k") > mean_slope(n, 0.3, name) + 0.1
+    assert mean_slope(n, 0.3, name.removeprefix("centred_")) > mean_slope(n, 0.3, name) + 0.1
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,8 @@ def test_measures_are_bounded_by_a_power_of_the_logarithm_of_time(n):
     t, table = far(n, 0.3)
     late = t > 1e40
     for name, X in table.items():
-        p = 0.5 if name.endswith("w_k") or name[0] == "b" else 1.0
+        reading = measures.SECTION_4[name]
+        p = 0.5 if reading.classifiers == "uncentred" or reading.panel == "b" else 1.0
         product = (X * np.log(t) ** p)[late]
         assert product.max() < 1.25 * product.min(), name
         assert (X * np.log(t) ** (p + 0.5))[late][-1] > 1.7 * (X * np.log(t) ** (p + 0.5))[late][0], name

@@ -209,7 +209,7 @@ def test_below_dimension_K_minus_1_some_cosine_is_far_from_that_of_nc2(K, seed, 
 
 def test_class_mean_at_the_origin_has_no_cosines():
     W, H, y = np.eye(2), np.array([[0.0, 1.0], [0.0, 1.0]]), np.arange(2)
-    with pytest.raises(ValueError, match="M: expected columns other than zero"):
+    with pytest.raises(ValueError, match="V: expected vectors with a direction"):
         measures.nc2_uncentred(W, H, y)
 
 
@@ -232,7 +232,7 @@ def test_nc3_with_a_positive_factor_admits_only_classifiers_that_separate(sizes,
     assert measures.nc3_positive_factor(W, H, y) < exact
     assert margin.margin(W, H, y) == pytest.approx(C * 1.5**2 * sizes[0] / (sizes[0] - 1), rel=1e-9)
     assert measures.nc3_positive_factor(-W, H, y) == pytest.approx(2)
-    with pytest.raises(ValueError, match="A, B: expected nonzero"):
+    with pytest.raises(ValueError, match="A, B: expected matrices other than zero"):
         measures.nc3_positive_factor(0 * W, H, y)
 
 
