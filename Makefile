@@ -14,6 +14,7 @@ OPTIONS ?=
 
 BIN := $(ENV)/bin
 READY := $(ENV)/.ncpaper-ready
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off
 # The tests of the rendered pages, which take long and run beside the others.
 PAGES := tests/test_book.py tests/test_browser.py
 export OMP_NUM_THREADS := 1
@@ -22,7 +23,7 @@ export PYTHONHASHSEED := 0
 export JUPYTER_PLATFORM_DIRS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book outputs figures test lint bench data train clean
+.PHONY: help book outputs figures test lint bench data train lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -65,6 +66,12 @@ train: $(READY) ## train VGG-13: PRESET=smoke (seconds), pocket (minutes), lapto
 	@echo "Training, resumed if it was interrupted; the record goes to figures/data"
 	@$(BIN)/python -m ncpaper.train --preset $(PRESET) --seed $(SEED) --device $(DEVICE) $(OPTIONS)
 
+lock: ## resolve pyproject.toml into requirements.lock, keeping what fits; OPTIONS=--upgrade renews every version
+	@test -x _build/uv/bin/uv || { $(PYTHON) -m venv _build/uv && _build/uv/bin/python -m pip install --quiet uv==0.13.9; }
+	@_build/uv/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --fork-strategy fewest \
+		--generate-hashes --no-annotate --no-emit-package torch --custom-compile-command "make lock" \
+		--quiet --output-file requirements.lock $(OPTIONS)
+
 clean: ## remove what was built; the environment and the checkpoints of training stay
 	@if [ -d _build ]; then find _build -mindepth 1 -maxdepth 1 ! -name checkpoints -exec rm -rf {} +; fi
 
@@ -72,7 +79,8 @@ $(READY): requirements.lock pyproject.toml
 	@echo "Setting up the environment in $(ENV) (once, a few minutes)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, set PYTHON=")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(ENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --progress-bar off \
-		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --requirement requirements.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PIP) --require-hashes --only-binary :all: --requirement requirements.lock
+	@$(PIP) --only-binary :all: $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) \
+		"$$(sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' pyproject.toml)"
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
