@@ -1,10 +1,23 @@
-"""nbval, strict on every word and shape, with room for the last digits that another processor changes."""
+"""nbval, strict on every word and shape, with room for the last digits that another processor changes.
+
+The kernels that nbval starts, and every program that a test starts, run in the environment of this tree.
+"""
+
+import os
+import sys
+from pathlib import Path
 
 from tests.comparison import Tolerant
 
+sys.path.insert(0, str(Path(__file__).parent / "book" / "_tools"))
+import clean
+
 
 def pytest_configure(config):
-    """Give nbval's comparison the tolerant text, where nbval is in use."""
+    """Leave the reader's configuration behind; give nbval's comparison the tolerant text, where nbval is in use."""
+    surroundings = clean.environment()
+    os.environ.clear()
+    os.environ.update(surroundings)
     from nbval.plugin import IPyNbCell
 
     plain = IPyNbCell.sanitize

@@ -1,5 +1,6 @@
 """The project around the book: environments agree, commands exist, nothing of this machine is named."""
 
+import os
 import re
 import subprocess
 import tomllib
@@ -82,7 +83,36 @@ def test_conda_brings_python_pip_and_make_and_leaves_every_package_to_the_lock()
     assert environment["dependencies"] == [f"python{PROJECT['requires-python']}", "pip", "make"]
 
 
-@pytest.mark.parametrize("path", ["README.md", "book/index.md", "book/reproducibility.md", "environment.yml"])
+def test_binder_sets_up_the_environment_as_everyone_does():
+    text = (ROOT / "postBuild").read_text(encoding="utf8")
+    assert os.access(ROOT / "postBuild", os.X_OK)
+    assert "\nmake ready ENV=" in text
+
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda p: p.stem)
+def test_a_workflow_may_only_read_and_pins_every_action_by_its_commit(path):
+    workflow = yaml.safe_load(path.read_text(encoding="utf8"))
+    actions = re.findall(r"uses: (.+)", path.read_text(encoding="utf8"))
+    assert workflow["permissions"] == {"contents": "read"}
+    assert not [job for job in workflow["jobs"].values() if "permissions" in job]
+    assert actions
+    assert not [a for a in actions if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", a)]
+
+
+def test_a_weekly_run_writes_everything_anew_and_fails_on_a_difference():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "weekly.yml").read_text(encoding="utf8"))
+    commands = "\n".join(step.get("run", "") for step in workflow["jobs"]["drift"]["steps"])
+    assert re.fullmatch(r"\d+ \d+ \* \* \d", workflow[True]["schedule"][0]["cron"])
+    for command in ("make test", "make outputs figures", "git diff > drift.patch\ntest ! -s drift.patch"):
+        assert command in commands
+
+
+@pytest.mark.parametrize(
+    "path", ["README.md", "book/index.md", "book/reproducibility.md", "environment.yml", "postBuild"]
+)
 def test_every_make_command_that_is_written_down_is_a_target(path):
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf8"), re.M))
     text = (ROOT / path).read_text(encoding="utf8")
