@@ -72,8 +72,9 @@ clean: ## remove what was built; the environment and the checkpoints of training
 	@if [ -d _build ]; then find _build -mindepth 1 -maxdepth 1 ! -name checkpoints ! -name "*.lock" -exec rm -rf {} +; fi
 
 $(READY): always
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, set PYTHON=")'
-	@$(PYTHON) -I book/_tools/ready.py "$(ENV)" "$(TORCH_INDEX)"
+	@python="$(ENV)/bin/python"; test -x "$$python" || python="$(PYTHON)"; \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, set PYTHON=")' \
+	&& "$$python" -I book/_tools/ready.py "$(ENV)" "$(TORCH_INDEX)"
 
 .PHONY: always
 always:

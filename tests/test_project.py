@@ -83,6 +83,14 @@ def test_conda_brings_python_pip_and_make_and_leaves_every_package_to_the_lock()
     assert environment["dependencies"] == [f"python{PROJECT['requires-python']}", "pip", "make"]
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").glob("*.py")), ids=lambda p: p.stem)
+def test_a_skipped_test_says_why(path):
+    skips = re.findall(
+        r"pytest\.(?:mark\.)?(?:skip|skipif|xfail)\b(?!\.Exception)(.*)", path.read_text(encoding="utf8")
+    )
+    assert not [rest for rest in skips if not re.search(r"\(f?\"\w|reason=f?\"\w", rest)]
+
+
 def test_binder_sets_up_the_environment_as_everyone_does():
     text = (ROOT / "postBuild").read_text(encoding="utf8")
     assert os.access(ROOT / "postBuild", os.X_OK)

@@ -227,6 +227,12 @@ def test_a_moved_virtual_environment_is_made_anew(environment, tmp_path, monkeyp
     assert len(installed) == 1
 
 
+def test_a_ready_environment_needs_no_other_python(environment):
+    folder, _ = environment
+    command = ["make", f"ENV={folder}", "PYTHON=none", f"{folder}/{ready.MARKER}"]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True).returncode == 0
+
+
 def test_a_moved_conda_environment_stops_with_a_clear_word(environment):
     folder, installed = environment
     (folder / "pyvenv.cfg").unlink()

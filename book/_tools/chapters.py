@@ -47,6 +47,7 @@ def execute(text, folder):
     client = NotebookClient(
         notebook,
         timeout=120,
+        startup_timeout=180,
         kernel_name="python3",
         record_timing=False,
         coalesce_streams=True,
@@ -60,7 +61,7 @@ def execute(text, folder):
                 client.start_new_kernel(env=environment, stderr=said)
                 client.start_new_kernel_client()
             client.execute()
-        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        except (CellExecutionError, CellTimeoutError, DeadKernelError, RuntimeError) as error:  # the last: no start
             return f"{text.name}: {error}"
         finally:
             said.seek(0)

@@ -96,7 +96,7 @@ def main(environment, index=""):
         try:
             check(version(python) if python.exists() else sys.version_info)
             if not python.exists():
-                subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+                subprocess.run([sys._base_executable, "-m", "venv", environment], check=True)
             install(python, index)
         except subprocess.CalledProcessError as error:
             print(f"The environment is not ready: {' '.join(map(str, error.cmd))} failed", file=sys.stderr)
