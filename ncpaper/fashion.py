@@ -5,13 +5,11 @@ import hashlib
 import math
 import os
 import struct
-import urllib.request
 import zlib
-from http.client import HTTPException
 from pathlib import Path
-from urllib.error import HTTPError
 
 import numpy as np
+import pooch
 from tqdm import tqdm
 
 #: The files, each with its SHA-256. Source: Xiao, Rasul and Vollgraf, the data set's own repository (MIT licence).
@@ -56,57 +54,20 @@ def verify(path):
 
 
 def download(name, target, mirrors=MIRRORS):
-    """Fetch the file ``name`` into the folder ``target``: resumed where it broke off, complete or not there at all.
+    """Fetch the file ``name`` into the folder ``target``, with a progress bar: complete and checked, or not there at all.
 
     Raises ``ConnectionError`` naming the file and every mirror's answer when none delivers it.
     """
-    target.mkdir(parents=True, exist_ok=True)
-    part, answers = target / f"{name}.part", []
+    pooch.get_logger().setLevel("WARNING")  # else a line for each attempt beside the bar
+    answers = []
     for mirror in mirrors:
-        try:
-            if complete(mirror + name, part, FILES[name]):
-                return part.replace(target / name)
-            answers.append(f"{mirror}: another file, its SHA-256 is wrong")
-        except (OSError, HTTPException) as error:
-            answers.append(f"{mirror}: {error!r}")
+        with tqdm(desc=name, total=1, unit="B", unit_scale=True, leave=False) as bar:  # pooch sets the total
+            fetch = pooch.HTTPDownloader(bar, chunk_size=1 << 16, timeout=30, headers={"Accept-Encoding": "identity"})
+            try:
+                return Path(pooch.retrieve(mirror + name, FILES[name], name, target, downloader=fetch))
+            except (OSError, ValueError) as error:  # no answer, or another file
+                answers.append(f"{mirror}: {error}")
     raise ConnectionError(f"{name}: no mirror delivered it to {target}\n" + "\n".join(answers))
-
-
-def complete(url, part, expected):
-    """Complete ``part`` from ``url``; whether it has the expected SHA-256 then. A wrong file is thrown away.
-
-    Where the beginning of a wrong file was there before, it may be the reason: the whole is fetched once more.
-    """
-    resumed = part.exists()
-    fetch(url, part)
-    if hashlib.sha256(part.read_bytes()).hexdigest() == expected:
-        return True
-    part.unlink()
-    return resumed and complete(url, part, expected)
-
-
-def fetch(url, part, timeout=30, block=1 << 16):
-    """Append what ``part`` still lacks of ``url``, with a progress bar; raise ``OSError`` where the answer ends early."""
-    have = part.stat().st_size if part.exists() else 0
-    try:
-        request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
-        answer = urllib.request.urlopen(request, timeout=timeout)
-    except HTTPError as error:
-        if error.code == 416:  # nothing follows what is there
-            return
-        raise
-    with answer:
-        have = have if answer.status == 206 else 0  # else the server starts from the beginning
-        total = have + int(answer.headers.get("Content-Length") or 0)
-        with (
-            part.open("ab" if have else "wb") as file,
-            tqdm(total=total or None, initial=have, unit="B", unit_scale=True, desc=part.stem, leave=False) as bar,
-        ):
-            while data := answer.read(block):
-                file.write(data)
-                bar.update(len(data))
-    if part.stat().st_size < total:
-        raise OSError(f"{part.stat().st_size} of {total} bytes came")
 
 
 def decode(content, name):

@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import os
+import re
 from pathlib import Path
 
 import matplotlib as mpl
@@ -51,13 +52,46 @@ RC = {
 METADATA = {"svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}
 
 
+#: An identifier that matplotlib hashes from coordinates; the attributes of an SVG that hold coordinates; a decimal.
+HASHED = re.compile(r"(?<=[\"#])(?:C[0-9a-f]+_[0-9a-f]+_|image|[a-z])[0-9a-f]{10}(?=[\")])")
+COORDINATES = re.compile(r"(?<=\s)(?:d|x|y|width|height|viewBox)=\"[^\"]*\"|translate\([^)]*\)")
+DECIMAL = re.compile(r"-?\d+\.\d+(?:e[-+]?\d+)?")
+
+
 def use():
-    """Give every figure of this process the book's look; in a notebook, show figures as SVG."""
+    """Give every figure of this process the book's look, whatever was set before; in a notebook, show figures as SVG."""
+    mpl.rcdefaults()
     mpl.rcParams.update(RC)
     if "inline" in mpl.get_backend():
+        from IPython import get_ipython
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-        set_matplotlib_formats("svg", metadata=METADATA["svg"])
+        set_matplotlib_formats("svg")
+        get_ipython().display_formatter.formatters["image/svg+xml"].for_type(plt.Figure, shown)
+
+
+def shown(fig):
+    """The figure as a notebook shows it: the text of an SVG, cut to what is drawn."""
+    return svg(fig, bbox_inches="tight", facecolor=fig.get_facecolor(), dpi=fig.dpi)
+
+
+def svg(fig, **options):
+    """The figure as SVG, so that a difference of two texts can be seen in the two pictures.
+
+    Identifiers are numbered in the order of drawing, after the name under which the figure is published; coordinates are
+    rounded to a hundredth of a point. As matplotlib writes them, a change of one coordinate in its last digit would
+    change an identifier everywhere.
+    """
+    drawn, numbers = io.BytesIO(), {}
+    fig.savefig(drawn, format="svg", metadata=METADATA["svg"], **options)
+    text = drawn.getvalue().decode()
+    named = HASHED.sub(lambda m: numbers.setdefault(m[0], f"{fig.get_label()}-{len(numbers) + 1}"), text)
+    return COORDINATES.sub(lambda m: DECIMAL.sub(rounded, m[0]), named)
+
+
+def rounded(number):
+    """A matched decimal, rounded to two places, without trailing zeros and without a minus before zero."""
+    return f"{round(float(number[0]), 2) + 0.0:.2f}".rstrip("0").rstrip(".")
 
 
 def figure(size, rows=1, columns=1, **axes):
@@ -95,12 +129,13 @@ def publish(fig, name, *, title, claims, data):
     quietly. Raises ``ValueError`` naming ``data`` where it is not a table of equally long columns.
     """
     text, folder = table(data), os.environ.get("NCPAPER_FIGURES")
+    fig.set_label(name)
     if not folder:
         return
-    files = {f"{name}.csv": text.encode()}
-    for kind, meta in METADATA.items():
+    files = {f"{name}.csv": text.encode(), f"{name}.svg": svg(fig, dpi=200).encode()}
+    for kind in ("pdf", "png"):
         buffer = io.BytesIO()
-        fig.savefig(buffer, format=kind, metadata=meta, dpi=200)
+        fig.savefig(buffer, format=kind, metadata=METADATA[kind], dpi=200)
         files[f"{name}.{kind}"] = buffer.getvalue()
     for file, content in files.items():
         results.write(Path(folder, file), content)

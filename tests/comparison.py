@@ -48,7 +48,7 @@ def last_digit(x):
 
 
 def sanitized(text):
-    """A text without what ``sanitize.cfg`` removes before a comparison, such as ids hashed from coordinates."""
+    """A text without what ``sanitize.cfg`` removes before a comparison, such as addresses in memory."""
     rules = configparser.ConfigParser(interpolation=None)
     rules.read(SANITIZE, encoding="utf8")
     for rule in rules.values():

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def html(tmp_path_factory):
     """The book rendered from the stored notebooks; a warning fails the build."""
     output = tmp_path_factory.mktemp("book")
-    command = [sys.executable, ROOT / "book" / "_tools" / "book.py", ROOT / "book", output]
+    command = [sys.executable, ROOT / "book" / "_tools" / "book.py", output, ROOT / "book"]
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
     return output / "html"

@@ -96,7 +96,7 @@ def test_a_book_that_cannot_be_rendered_leaves_no_older_pages(tmp_path):
     old = tmp_path / "html" / "index.html"
     old.parent.mkdir()
     old.write_text("old", encoding="utf8")
-    command = [sys.executable, TOOLS / "book.py", tmp_path / "no notebooks", tmp_path]
+    command = [sys.executable, TOOLS / "book.py", tmp_path, tmp_path / "no notebooks"]
     assert subprocess.run(command, capture_output=True).returncode != 0
     assert not old.exists()
 

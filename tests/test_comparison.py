@@ -82,5 +82,6 @@ def test_the_last_digit_counts_from_the_point_and_with_the_power():
     assert last_digit("0.123456789") == pytest.approx(1.01e-6)
 
 
-def test_ids_hashed_from_coordinates_and_addresses_are_not_compared():
-    assert sanitized('<use xlink:href="#m0123456789"/> at 0x7f00deadbeef') == '<use xlink:href="#ID"/> at 0xADDRESS'
+def test_addresses_are_not_compared_and_identifiers_are():
+    assert sanitized('<use xlink:href="#sine-1"/> at 0x7f00deadbeef') == '<use xlink:href="#sine-1"/> at 0xADDRESS'
+    assert Tolerant('<svg><use xlink:href="#sine-1"/>') != Tolerant('<svg><use xlink:href="#sine-2"/>')

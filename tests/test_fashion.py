@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tqdm import tqdm
 
 from ncpaper import fashion
 from tests import real
@@ -59,27 +60,20 @@ def cache(made, tmp_path, monkeypatch):
 
 
 class Mirror(http.server.BaseHTTPRequestHandler):
-    """A mirror that keeps ``server.files`` and, by its settings, ignores ranges, breaks off or answers an error."""
+    """A mirror that keeps ``server.files`` and, by its settings, breaks off, waits or answers an error."""
 
     def do_GET(self):
         server, name = self.server, self.path.rsplit("/", 1)[1]
-        asked = self.headers.get("Range")
-        server.asked.append(asked)
+        server.asked.append(name)
         content = server.files.get(name)
-        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and server.ranges else 0
         if content is None:
             return self.send_error(404)
-        if start >= len(content):
-            return self.send_error(416)
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(content) - start))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        rest = content[start:]
-        self.wfile.write(rest[: server.breaks_after])
+        self.wfile.write(content[: server.breaks_after])
         self.wfile.flush()
         server.pause.wait(server.seconds)
-        if server.breaks_after is None or server.seconds:
-            self.wfile.write(rest[len(rest[: server.breaks_after]) :])
 
     def log_message(self, *_):
         pass
@@ -90,9 +84,9 @@ def mirror(made):
     """A function that starts a mirror and returns its server, with the address in ``server.url``."""
     servers = []
 
-    def start(files=made, ranges=True, breaks_after=None, seconds=0):
+    def start(files=made, breaks_after=None, seconds=0):
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
-        server.files, server.ranges, server.breaks_after, server.seconds = files, ranges, breaks_after, seconds
+        server.files, server.breaks_after, server.seconds = files, breaks_after, seconds
         server.asked, server.pause = [], threading.Event()
         server.url = f"http://127.0.0.1:{server.server_address[1]}/data/"
         threading.Thread(target=functools.partial(server.serve_forever, poll_interval=0.01), daemon=True).start()
@@ -236,78 +230,74 @@ def test_a_missing_file_is_downloaded_into_the_cache_once(cache, mirror, made, m
     assert sorted(p.name for p in cache.iterdir()) == sorted(NAMES[:2])
 
 
-def test_a_download_that_broke_off_is_resumed_where_it_stopped(mirror, made, tmp_path):
+def test_a_download_that_broke_off_is_refused_and_leaves_nothing(mirror, made, tmp_path):
     name, breaks = NAMES[0], 100
-    with pytest.raises(ConnectionError, match=f"{breaks} of {len(made[name])} bytes came"):
+    with pytest.raises(ConnectionError, match=f"{breaks} bytes read, {len(made[name]) - breaks} more expected"):
         fashion.download(name, tmp_path, (mirror(breaks_after=breaks).url,))
-    assert [p.name for p in tmp_path.iterdir()] == [f"{name}.part"]
-    server = mirror()
-    fashion.download(name, tmp_path, (server.url,))
-    assert server.asked == [f"bytes={breaks}-"]
-    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {name: made[name]}
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_mirrors_are_tried_in_turn_and_continue_each_others_part(mirror, made, tmp_path):
+def test_mirrors_are_tried_in_turn_until_one_delivers(mirror, made, tmp_path):
     name = NAMES[0]
-    broken, empty, good, unused = mirror(breaks_after=50), mirror(files={}), mirror(), mirror()
-    fashion.download(name, tmp_path, [m.url for m in (empty, broken, good, unused)])
-    assert [m.asked for m in (empty, broken, good, unused)] == [[None], [None], ["bytes=50-"], []]
-    assert (tmp_path / name).read_bytes() == made[name]
-
-
-def test_a_mirror_without_ranges_starts_again(mirror, made, tmp_path):
-    (tmp_path / f"{NAMES[0]}.part").write_bytes(made[NAMES[0]][:70])
-    server = mirror(ranges=False)
-    fashion.download(NAMES[0], tmp_path, (server.url,))
-    assert server.asked == ["bytes=70-"]
-    assert (tmp_path / NAMES[0]).read_bytes() == made[NAMES[0]]
-
-
-@pytest.mark.parametrize("beginning", [b"x" * 10, b"x" * 10**5], ids=["another beginning", "longer than the file"])
-def test_a_part_of_another_file_does_not_stop_a_download(mirror, made, tmp_path, beginning):
-    (tmp_path / f"{NAMES[0]}.part").write_bytes(beginning)
-    fashion.download(NAMES[0], tmp_path, (mirror().url,))
-    assert (tmp_path / NAMES[0]).read_bytes() == made[NAMES[0]]
-
-
-def test_a_part_that_is_complete_is_taken(mirror, made, tmp_path):
-    (tmp_path / f"{NAMES[0]}.part").write_bytes(made[NAMES[0]])
-    fashion.download(NAMES[0], tmp_path, (mirror().url,))
-    assert (tmp_path / NAMES[0]).read_bytes() == made[NAMES[0]]
-
-
-def test_a_file_with_another_hash_is_refused_and_the_next_mirror_is_tried(mirror, made, tmp_path):
-    bad, good = mirror(files={NAMES[0]: b"something else"}), mirror()
-    fashion.download(NAMES[0], tmp_path, (bad.url, good.url))
-    assert (tmp_path / NAMES[0]).read_bytes() == made[NAMES[0]]
+    empty, broken, other, good, unused = (
+        mirror(files={}),
+        mirror(breaks_after=50),
+        mirror(files={name: b"something else"}),
+        mirror(),
+        mirror(),
+    )
+    path = fashion.download(name, tmp_path, [m.url for m in (empty, broken, other, good, unused)])
+    assert [m.asked for m in (empty, broken, other, good, unused)] == [[name]] * 4 + [[]]
+    assert path == tmp_path / name
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {name: made[name]}
 
 
 def test_when_no_mirror_delivers_the_error_lists_every_one_and_nothing_is_left(mirror, tmp_path):
     bad, empty = mirror(files={NAMES[0]: b"something else"}), mirror(files={})
     closed = "http://127.0.0.1:9/"
-    with pytest.raises(ConnectionError, match=NAMES[0]) as error:
+    with pytest.raises(ConnectionError, match=f"^{NAMES[0]}: no mirror delivered it to {tmp_path}") as error:
         fashion.download(NAMES[0], tmp_path, (bad.url, empty.url, closed))
-    for answer in (f"{bad.url}: another file", f"{empty.url}: <HTTPError 404", f"{closed}: <urlopen error"):
-        assert answer in str(error.value).replace("URLError(", "<urlopen error")
+    answers = str(error.value).split("\n")[1:]
+    for answer, mark in zip(answers, ("hash", "404", "refused"), strict=True):
+        assert mark in answer
+    assert [answer.split(": ")[0] for answer in answers] == [bad.url, empty.url, closed]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_process_killed_while_it_downloads_leaves_a_part_that_is_resumed(mirror, made, tmp_path):
+def test_a_bar_shows_the_name_and_the_size_and_nothing_else_is_printed(mirror, made, tmp_path, capsys):
+    fashion.download(NAMES[0], tmp_path, (mirror().url,))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"/{tqdm.format_sizeof(len(made[NAMES[0]]))} [" in err
+    assert all(line.startswith(NAMES[0]) for line in err.replace("\n", "\r").split("\r") if line.strip())
+
+
+def test_a_server_that_offers_to_unpack_is_asked_for_the_file_as_it_is(mirror, tmp_path):
+    server = mirror()
+    asked = []
+    server.RequestHandlerClass = type(
+        "Listening",
+        (Mirror,),
+        {"do_GET": lambda self: (asked.append(self.headers["Accept-Encoding"]), Mirror.do_GET(self))},
+    )
+    fashion.download(NAMES[0], tmp_path, (server.url,))
+    assert asked == ["identity"]
+
+
+def test_a_process_killed_while_it_downloads_leaves_no_file_under_the_name(mirror, made, tmp_path):
     name = NAMES[0]
-    slow, quick = mirror(breaks_after=70_000, seconds=60), mirror()
+    slow = mirror(breaks_after=70_000, seconds=60)
     code = (
         "import sys, pathlib; from ncpaper import fashion; fashion.FILES = {sys.argv[1]: sys.argv[2]}; "
         "fashion.download(sys.argv[1], pathlib.Path(sys.argv[3]), (sys.argv[4],))"
     )
-    part = tmp_path / f"{name}.part"
     child = subprocess.Popen([sys.executable, "-c", code, name, fashion.FILES[name], str(tmp_path), slow.url])
     for _ in range(600):
-        if child.poll() is not None or (part.exists() and part.stat().st_size):
+        if child.poll() is not None or any(p.stat().st_size for p in tmp_path.iterdir()):
             break
         time.sleep(0.05)
     child.kill()
     assert child.wait() == -signal.SIGKILL
-    assert [p.name for p in tmp_path.iterdir()] == [part.name]
-    fashion.download(name, tmp_path, (quick.url,))
-    assert quick.asked == [f"bytes={1 << 16}-"]
-    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {name: made[name]}
+    assert not (tmp_path / name).exists()
+    fashion.download(name, tmp_path, (mirror().url,))
+    assert (tmp_path / name).read_bytes() == made[name]

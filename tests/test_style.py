@@ -1,9 +1,11 @@
 """Figures: the files that are published, byte for byte the same each time, with their entry of the manifest."""
 
 import csv
+import difflib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -163,3 +165,63 @@ def test_a_named_size_is_that_of_the_figure(size):
 
 def test_every_role_has_a_colour_of_its_own():
     assert len({mpl.colors.to_rgb(c) for c in style.COLORS.values()}) == len(style.COLORS)
+
+
+def drawn(shift=0.0, other=False):
+    """The SVG of lines, markers, a clipped image and a collection, their data moved by ``shift``."""
+    t = np.linspace(0, 3, 40) * (1 + shift)
+    with mpl.rc_context(style.RC):
+        fig, axes = style.figure("pair", columns=2)
+        axes[0].plot(t, np.exp(-t) * (1 + shift), "o-", label="a")
+        axes[0].plot(t, np.sin(t), "s" if other else "^")
+        axes[0].set(xlim=(0, 4), ylim=(-2, 2))
+        axes[1].scatter(np.cos(t), np.sin(t), c=t, vmin=0, vmax=3)
+        style.publish(fig, "lines", title="t", claims=[], data={"t": t})
+        text = style.svg(fig)
+        plt.close(fig)
+    return text
+
+
+@pytest.mark.parametrize("shift", [1e-9, -1e-9, 1e-12, 1e-15])
+def test_data_moved_by_less_than_the_eye_can_see_give_the_same_picture_byte_for_byte(shift):
+    assert drawn(shift) == drawn()
+
+
+def test_data_moved_by_a_thousandth_give_another_picture():
+    assert drawn(1e-3) != drawn()
+
+
+def test_the_identifiers_of_a_picture_are_numbered_in_the_order_of_drawing_and_each_is_used_and_defined():
+    text = drawn()
+    defined = re.findall(r' id="(lines-\d+)"', text)
+    used = set(re.findall(r'(?:href="#|url\(#)(lines-\d+)[")]', text))
+    first_seen = list(dict.fromkeys(re.findall(r"lines-\d+", text)))
+    assert len(defined) == len(set(defined)) >= 4
+    assert set(defined) == used
+    assert first_seen == [f"lines-{i + 1}" for i in range(len(defined))]
+
+
+def test_no_identifier_of_a_picture_is_hashed_and_no_coordinate_has_a_third_decimal():
+    text = drawn()
+    assert not re.findall(r'(?:id="|href="#|url\(#)[^")]*[0-9a-f]{10}[")]', text)
+    assert not re.findall(r'\b(?:d|x|y)="[^"]*\d\.\d{3}', text)
+
+
+def test_another_marker_changes_its_definition_and_none_of_its_uses():
+    lines = difflib.ndiff(drawn().splitlines(), drawn(other=True).splitlines())
+    changed = [line for line in lines if line[0] in "+-"]
+    assert changed
+    assert not [line for line in changed if '"#lines-' in line]
+
+
+LOOK = "import matplotlib as mpl; mpl.use('agg'); from ncpaper import style; style.use(); print(dict(mpl.rcParams))"
+
+
+def test_a_readers_matplotlibrc_does_not_change_the_look(tmp_path):
+    (tmp_path / "matplotlibrc").write_text("axes.facecolor: red\nlines.linestyle: :\nsavefig.bbox: tight\n")
+    environment = {k: v for k, v in os.environ.items() if k != "MATPLOTLIBRC"}
+    looks = [
+        subprocess.run([sys.executable, "-c", LOOK], env=environment | given, check=True, capture_output=True).stdout
+        for given in ({}, {"MATPLOTLIBRC": str(tmp_path)})
+    ]
+    assert looks[0] == looks[1]

@@ -1,8 +1,9 @@
-"""Render the book: ``python book/_tools/book.py NOTEBOOKS OUTPUT``.
+"""Render the book: ``python book/_tools/book.py OUTPUT [NOTEBOOKS]``.
 
 Copies the book's sources to ``OUTPUT/src``, puts the executed notebooks of the folder NOTEBOOKS in the place of the
-chapters' texts, and renders them strictly into ``OUTPUT/html``: every warning is an error, every time. What an earlier call
-rendered is removed first, so that no old page is taken for a new one when a call fails.
+chapters' texts, and renders them strictly into ``OUTPUT/html``: every warning is an error, every time. Without NOTEBOOKS
+every chapter is executed first, into ``OUTPUT/notebooks``. What an earlier call rendered is removed first, so that no old
+page is taken for a new one when a call fails; a second call for the same OUTPUT is refused while one is at work.
 """
 
 import shutil
@@ -10,9 +11,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import clean
+from alone import alone
 from chapters import BOOK, chapters
+from chapters import main as execute
 
 ROOT = BOOK.parent
+JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"  # not its script, which names the place it was made in
 
 
 def stage(notebooks, source):
@@ -27,21 +33,32 @@ def stage(notebooks, source):
         shutil.copy(notebooks / f"{text.stem}.ipynb", source / "book" / f"{text.stem}.ipynb")
 
 
-def main(notebooks, output):
+def render(notebooks, output):
     """Stage and render; return the exit status of the renderer."""
-    output = Path(output).resolve()
-    shutil.rmtree(output / "html", ignore_errors=True)
-    stage(Path(notebooks), output / "src")
+    stage(notebooks, output / "src")
     shutil.rmtree(output / "_build", ignore_errors=True)
-    build = [Path(sys.executable).parent / "jupyter-book", "build", output / "src", "--path-output", output]
+    build = [sys.executable, "-c", JUPYTER_BOOK, "build", output / "src", "--path-output", output]
     command = [*build, "--all", "--nitpick", "--warningiserror", "--keep-going"]
-    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=clean.environment())
     if run.returncode:
         print(run.stdout, file=sys.stderr)
         return run.returncode
     (output / "_build" / "html").rename(output / "html")
     print(f"The book is rendered: open {output / 'html' / 'index.html'}")
     return 0
+
+
+def main(output, notebooks=None):
+    """Execute the chapters where no notebooks are given, and render; return the exit status."""
+    output = Path(output).resolve()
+    with alone(output / "book.lock", "rendering the book"):
+        shutil.rmtree(output / "html", ignore_errors=True)
+        if notebooks is None:
+            notebooks = output / "notebooks"
+            shutil.rmtree(notebooks, ignore_errors=True)
+            if status := execute(notebooks):
+                return status
+        return render(Path(notebooks), output)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ writes ``FOLDER/<subject>.ipynb`` with its outputs, two chapters at a time, and 
 notebook changes from run to run. A cell that fails ends the program with exit status 1, every time.
 """
 
-import os
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +18,12 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import clean
+from alone import alone
+
 BOOK = Path(__file__).resolve().parents[1]
-THREADS = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
+NOISE = "Kernel is running over TCP without encryption"  # on this machine only; kernels over IPC die more often
 starting = threading.Lock()  # kernels start one after another: each picks free ports
 
 
@@ -43,20 +47,25 @@ def execute(text, folder):
     client = NotebookClient(
         notebook,
         timeout=120,
+        startup_timeout=180,
         kernel_name="python3",
         record_timing=False,
         coalesce_streams=True,
         resources={"metadata": {"path": str(text.parent)}},
     )
-    environment = {**os.environ, **THREADS, "PYTHONHASHSEED": "0", "NCPAPER_CHAPTER": text.stem}
-    try:
-        with starting:
-            client.create_kernel_manager()
-            client.start_new_kernel(env=environment)
-            client.start_new_kernel_client()
-        client.execute()
-    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        return f"{text.name}: {error}"
+    environment = clean.environment() | {"NCPAPER_CHAPTER": text.stem}
+    with tempfile.TemporaryFile("w+", encoding="utf8", errors="replace") as said:
+        try:
+            with starting:
+                client.create_kernel_manager()
+                client.start_new_kernel(env=environment, stderr=said)
+                client.start_new_kernel_client()
+            client.execute()
+        except (CellExecutionError, CellTimeoutError, DeadKernelError, RuntimeError) as error:  # the last: no start
+            return f"{text.name}: {error}"
+        finally:
+            said.seek(0)
+            print("".join(line for line in said if NOISE not in line), end="", file=sys.stderr, flush=True)
     part = folder / f".{text.stem}.part"
     nbformat.write(notebook, part)
     part.replace(folder / f"{text.stem}.ipynb")
@@ -72,7 +81,7 @@ def main(folder, *subjects):
     if missing := [t.name for t in texts if t not in chapters()]:
         print(f"no chapter with code: {', '.join(missing)}", file=sys.stderr)
         return 2
-    with ThreadPoolExecutor(2) as pool:
+    with alone(folder / ".chapters.lock", "executing the chapters"), ThreadPoolExecutor(2) as pool:
         errors = [e for e in pool.map(lambda t: execute(t, folder), texts) if e]
     print("\n".join(errors), file=sys.stderr, end="\n" if errors else "")
     return 1 if errors else 0

@@ -13,9 +13,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-import chapters
+TOOLS = Path(__file__).resolve().parent
+sys.path[:0] = [str(TOOLS), str(TOOLS.parents[1])]
+import chapters  # noqa: E402
+from alone import alone  # noqa: E402
 
-from ncpaper import results
+from ncpaper import results  # noqa: E402
 
 KINDS = ("svg", "pdf", "png", "csv")
 
@@ -48,7 +51,8 @@ def gather(folder):
 def main(target):
     """Make the figures; return the exit status."""
     target = Path(target)
-    with tempfile.TemporaryDirectory() as scratch:
+    lock = alone(TOOLS.parents[1] / "_build" / "figures.lock", "making the figures")
+    with lock, tempfile.TemporaryDirectory() as scratch:
         fresh = Path(scratch, "figures")
         fresh.mkdir()
         os.environ["NCPAPER_FIGURES"] = str(fresh)
