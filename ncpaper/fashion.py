@@ -12,7 +12,7 @@ import numpy as np
 import pooch
 from tqdm import tqdm
 
-#: The files, each with its SHA-256. Source: Xiao, Rasul and Vollgraf, the data set's own repository (MIT licence).
+#: The files with their SHA-256, from the data set's own repository by Xiao, Rasul and Vollgraf (MIT licence).
 FILES = {
     "train-images-idx3-ubyte.gz": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
     "train-labels-idx1-ubyte.gz": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",

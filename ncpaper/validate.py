@@ -19,10 +19,10 @@ from jaxtyping import AbstractArray, Bool, Int, jaxtyped
 #: Whether a public function is at work, whose arguments have been checked.
 _inside = ContextVar("inside", default=False)
 
-#: What holds a function's arguments and its result against its annotations: set while the tests run, at no cost otherwise.
+#: The type checker that holds arguments and results against their annotations while the tests run; no cost otherwise.
 typechecker = None
 
-#: Sizes with another least value than one: there are at least two classes.
+#: Sizes with another least value than one (there are at least two classes).
 LEAST = {"K": 2}
 
 
