@@ -8,6 +8,7 @@ is not checked again, so a loop pays for its checks once.
 
 import inspect
 import math
+import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, wraps
@@ -77,7 +78,8 @@ def array(name, value, kinds="biuf"):
 
 def finite(name, value):
     """Return ``value`` as a float64 array; raise ``ValueError`` naming ``name`` unless its entries are real and finite."""
-    found = array(name, value).astype(np.float64, copy=False)
+    plain = type(value) is np.ndarray and value.dtype == np.float64
+    found = value if plain else array(name, value).astype(np.float64, copy=False)
     if not np.isfinite(found).all():
         raise ValueError(f"{name}: expected finite entries, got NaN or infinity")
     return found
@@ -86,20 +88,19 @@ def finite(name, value):
 def labels(name, value, K=None):
     """Return ``value`` as integers; raise ``ValueError`` naming ``name`` unless they lie in 0, …, K−1."""
     found = array(name, value, "iu").astype(np.intp, copy=False)
-    if found.size and not (found.min() >= 0 and (K is None or found.max() < K)):
+    greatest = sys.maxsize if K is None else K - 1
+    if found.size and found.view(np.uintp).max() > greatest:  # read without a sign, a negative label is huge
         limit = "from 0 on" if K is None else f"in 0, …, {K - 1}"
         raise ValueError(f"{name}: expected labels {limit}, got values from {found.min()} to {found.max()}")
     return found
 
 
-def shape(name, found, dimensions, sizes):
-    """Hold the shape of an array against its named dimensions, and enter what it says into ``sizes``.
+def shape(name, found, wanted, sizes):
+    """Hold the shape of an array against its named dimensions ``wanted``, and enter what it says into ``sizes``.
 
     Raises ``ValueError`` naming ``name``, the expected shape and the sizes already known.
     """
-    wanted, known = dimensions.split(), dict(sizes)
-    if wanted == ["..."]:
-        return
+    known = dict(sizes)
     fits = len(wanted) == found.ndim
     for size, length in zip(wanted, found.shape, strict=True) if fits else ():
         fits = fits and length >= LEAST.get(size, 1) and known.setdefault(size, length) == length
@@ -133,9 +134,12 @@ def _reader(annotation):
     if not (inspect.isclass(annotation) and issubclass(annotation, AbstractArray)):
         return 3, lambda name, value, sizes: value
 
+    wanted = annotation.dim_str.split()
+
     def read(name, value, sizes):
         found = convert(name, value, sizes)
-        shape(name, found, annotation.dim_str, sizes)
+        if wanted != ["..."]:
+            shape(name, found, wanted, sizes)
         return found
 
     if annotation.dtypes == Int[np.ndarray, ""].dtypes:
@@ -162,6 +166,7 @@ def door(formula):
     Raises ``ValueError`` naming the argument and what was expected; ``TypeError`` for a missing or an unknown argument.
     """
     signature = inspect.signature(formula)
+    names = tuple(signature.parameters)
     readers = sorted(
         ((name, *_reader(p.annotation)) for name, p in signature.parameters.items()), key=lambda reader: reader[1]
     )
@@ -170,18 +175,22 @@ def door(formula):
     def checked(*args, **kwargs):
         if _inside.get():
             return formula(*args, **kwargs)
-        given, sizes = signature.bind(*args, **kwargs), {}
+        positional = not kwargs and len(args) == len(names)
+        given, sizes = (
+            dict(zip(names, args, strict=True)) if positional else signature.bind(*args, **kwargs).arguments,
+            {},
+        )
         for name, _, read in readers:
-            if name in given.arguments:
-                given.arguments[name] = read(name, given.arguments[name], sizes)
+            if name in given:
+                given[name] = read(name, given[name], sizes)
         token = _inside.set(True)
         try:
             with np.errstate(over="raise", invalid="raise", divide="raise"):
-                return _typechecked(formula, typechecker)(*given.args, **given.kwargs)
+                return _typechecked(formula, typechecker)(**given)
         except FloatingPointError as error:
             if "encountered in" not in str(error):  # raised by the formula itself, on purpose
                 raise
-            raise ValueError(f"{', '.join(given.arguments)}: the result does not fit into float64, {error}") from error
+            raise ValueError(f"{', '.join(given)}: the result does not fit into float64, {error}") from error
         finally:
             _inside.reset(token)
 

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,10 +21,10 @@ sys.path.insert(0, str(ROOT))
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
-from ncpaper import compiled, fashion, flow, train, ulpm  # noqa: E402
+from ncpaper import compiled, fashion, flow, measures, train, ulpm, validate  # noqa: E402
 from tests import oracles  # noqa: E402
 
-STEPS, RATE, REPETITIONS = 10**5, 5.0, 5
+STEPS, RATE, REPETITIONS, TIMES = 10**5, 5.0, 5, 2000
 
 
 def timed(program):
@@ -151,6 +152,52 @@ def measuring(preset):
     )
 
 
+@validate.door
+def many_times(function: Callable, arguments: tuple, times: validate.Count):
+    """Call a function of the package as its own loops do: behind the door."""
+    for _ in range(times):
+        function(*arguments)
+
+
+def bare(function, arguments):
+    """The result without a single door: what the function and all that it calls would cost if nothing were checked."""
+    modules = [module for name, module in sys.modules.items() if name.startswith("ncpaper.")]
+    kept = [(m, name, f) for m in modules for name, f in vars(m).items() if hasattr(f, "__wrapped__")]
+    table = dict(measures.SECTION_4)
+    try:
+        for module, name, entered in kept:
+            setattr(module, name, entered.__wrapped__)
+        for name, measure in table.items():
+            measures.SECTION_4[name] = measure._replace(function=measure.function.__wrapped__)
+        return timed(lambda: [function.__wrapped__(*arguments) for _ in range(TIMES)])[1]
+    finally:
+        for module, name, entered in kept:
+            setattr(module, name, entered)
+        measures.SECTION_4.update(table)
+
+
+def checks():
+    """How much of the time goes into the checks of arguments, at the size of Figure 2; prints it."""
+    rng, y = np.random.default_rng(0), ulpm.balanced_labels(5, 10)
+    W, H = rng.standard_normal((5, 20)), rng.standard_normal((20, 50))
+    print("\nThe checks of arguments, K = 5, n = 10, d = 20: share of the time")
+    for function, arguments in (
+        (ulpm.gradient, (W, H, y)),
+        (ulpm.hessian_vector, (W, H, y, W, H)),
+        (measures.section_4, (W, H, y)),
+    ):
+        runs = []
+        for _ in range(REPETITIONS):
+            least = bare(function, arguments)
+            loop = timed(lambda f=function, a=arguments: many_times(f, a, TIMES))[1]
+            called = timed(lambda f=function, a=arguments: [f(*a) for _ in range(TIMES)])[1]
+            runs.append((1 - least / loop, 1 - least / called))
+        within, single = np.median(runs, axis=0)
+        print(
+            f"  {function.__name__:16s} in a loop of the package {within:5.1%}, in a single call by a user {single:5.1%}"
+        )
+
+
 def doors():
     """The two commands of the README after the set-up, by the clock on the wall, and the slowest chapter."""
     print("\nThe README's commands, environment set up (seconds on the wall, this machine as busy as it is)")
@@ -170,6 +217,7 @@ def main():
     torch.set_num_threads(1)
     for n in (10, 2):
         figure_2(n)
+    checks()
     for preset, images in {"pocket": 1280, "laptop": 1280, "paper": 256}.items():
         training(preset, images)
     measuring("laptop")
