@@ -74,7 +74,7 @@ def test_the_reference_of_the_api_has_every_module_once_from_the_lowest_layer_up
 
 def test_every_test_file_is_named_after_a_module_or_a_chapter_or_a_part_of_the_project():
     chapters = {p.stem for p in (ROOT / "book").glob("*.md")}
-    parts = {"layers", "ledger", "pairs", "project", "book", "browser", "comparison", "figures"}
+    parts = {"layers", "ledger", "pairs", "project", "book", "browser", "comparison", "figures", "tools", "errors"}
     named = {p.stem.removeprefix("test_") for p in (ROOT / "tests").glob("test_*.py")}
     assert named <= set(LAYER) | chapters | parts
 
