@@ -58,6 +58,12 @@ def _product(u, v):
     return (np.outer(u, v) + np.outer(v, u)) / 2
 
 
+def _require(proved):
+    """Raise ``ArithmeticError`` where an enclosure is not proved."""
+    if not proved:
+        raise ArithmeticError("an enclosure is not proved: rounding is too coarse here")
+
+
 # Orthogonal simplices
 
 
@@ -101,7 +107,7 @@ def group_scale(lam, k, K):
     ends = [brentq(lambda a, x=x: float(group_multiplier(a, k, K).mid) - x, 0, 700) for x in map(float, (lam.b, lam.a))]
     room = 1e-11 * (1 + ends[1])
     a = iv.mpf([ends[0] - room, ends[1] + room])
-    assert group_multiplier(a.a, k, K) > lam > group_multiplier(a.b, k, K)
+    _require(group_multiplier(a.a, k, K) > lam > group_multiplier(a.b, k, K))
     return a
 
 
@@ -124,7 +130,9 @@ def simplices_loss(sizes, lam):
     """
     K = sum(sizes)
     a = [group_scale(lam, k, K) for k in sizes]
-    return sum(k * iv.log((k - 1) * iv.exp(-s) + 1 + (K - k) * iv.exp(s / k - s)) for k, s in zip(sizes, a, strict=True))
+    return sum(
+        k * iv.log((k - 1) * iv.exp(-s) + 1 + (K - k) * iv.exp(s / k - s)) for k, s in zip(sizes, a, strict=True)
+    )
 
 
 def simplices_multiplier(sizes, radius):
@@ -138,7 +146,7 @@ def simplices_multiplier(sizes, radius):
     """
     far = brentq(lambda t: float(simplices_radius(sizes, iv.exp(t)).mid) - radius, -60, -1e-6, xtol=1e-14)
     lam = iv.exp(far) * iv.mpf([1 - 1e-10, 1 + 1e-10])
-    assert simplices_radius(sizes, lam.a) > radius > simplices_radius(sizes, lam.b)
+    _require(simplices_radius(sizes, lam.a) > radius > simplices_radius(sizes, lam.b))
     return lam
 
 
@@ -214,7 +222,9 @@ def line_equations(sizes, x, radius):
     gap = w - (P @ (k * w))[:, None]  # w_j − E_m w
     variance = (gap * gap * P) @ k
     theta, h2 = np.tile(k, 2) * x[:-1], k * h * h
-    F = np.concatenate([k * ((k * h) @ P - h + w * lam), k * (h * lam - np.diag(gap)), [(theta @ x[:-1] - radius**2) / 2]])
+    F = np.concatenate(
+        [k * ((k * h) @ P - h + w * lam), k * (h * lam - np.diag(gap)), [(theta @ x[:-1] - radius**2) / 2]]
+    )
     A = np.zeros((2 * m + 1, 2 * m + 1), dtype=object)
     A[:m, :m] = np.diag(k * (h2 @ P + lam)) - (P * k).T @ (h2[:, None] * P * k)
     A[m:-1, m:-1] = np.diag(k * (variance + lam))

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.linalg import eigh
 
 from ncpaper import certified, etf, flow, landscape, margin, measures, points, ulpm
 from tests import oracles
@@ -513,7 +514,11 @@ def test_strict_13_holds_and_strict_14_fails_at_the_square_with_its_centre_which
 
 def simplices(sizes, radius):
     """The orthogonal simplices of these sizes as a point of one sample in each class, from their proved scales."""
-    K, M, lam = sum(sizes), np.zeros((sum(sizes) - len(sizes), sum(sizes))), certified.simplices_multiplier(sizes, radius)
+    K, M, lam = (
+        sum(sizes),
+        np.zeros((sum(sizes) - len(sizes), sum(sizes))),
+        certified.simplices_multiplier(sizes, radius),
+    )
     row = column = 0
     for k in sizes:
         if k > 1:
@@ -539,13 +544,14 @@ def test_orthogonal_simplices_are_critical_with_the_hessian_of_their_blocks(size
     assert norm(*landscape.gradient(*point)) < 1e-9
     assert landscape.multiplier(*point) == pytest.approx(float(lam.mid), rel=1e-8)
     assert ulpm.loss(*point) == pytest.approx(float(certified.simplices_loss(sizes, lam).mid), rel=1e-9)
-    K, d = point[0].shape
-    negative = 0
+    d, negative, values = point[0].shape[1], 0, landscape.spectrum(*point)
     for h, k in enumerate(sizes):
         if k > 1:
             B = np.array([[float(x.mid) for x in row] for row in certified.simplices_block(sizes, lam, h)])
-            negative += (k - 1) * (np.linalg.eigvalsh(B) < 0).sum()
-    values = landscape.spectrum(*point)
+            squares = np.array([*sizes, *sizes, (1 - 2 / k) / 2])[: len(B)]  # ‖Δ‖² in these coordinates
+            found = eigh(B, np.diag(squares), eigvals_only=True)
+            assert max(np.abs(values - value).min() for value in found) < 1e-8 * values[-1]
+            negative += (k - 1) * (found < 0).sum()
     assert (values < -1e-9 * values[-1]).sum() == negative  # Sylvester: the index of the blocks is that of the Hessian
     if not negative and 1 not in sizes:
         assert (np.abs(values) < 1e-9 * values[-1]).sum() == d * (d - 1) // 2  # the rotations
@@ -616,7 +622,10 @@ HALVED = [3.138, 2.48, -2.48, -3.138, 3.973, 0.465, -0.465, -3.973, 0.0113]
 def test_on_a_line_four_classes_have_a_proved_strict_local_minimum_with_the_middle_pair_merged(radius):
     x = certified.line_point((1, 2, 1), PARTED, radius)
     assert certified.line_is_minimal((1, 2, 1), x)
-    assert x[3] > 0 and x[4] > 0 and x[5] < 0  # three features on one side, one on the other
+    assert all(x[:2] > 0)
+    assert x[2] < 0
+    assert all(x[3:5] > 0)
+    assert x[5] < 0  # three features on one side, one on the other
 
 
 def test_on_a_line_the_merged_pair_parts_below_radius_6_145():
@@ -676,6 +685,29 @@ def test_on_a_line_two_classes_on_each_side_pass_below_log_6_at_radius_40():
     W, H = np.array([[14.3], [14.0], [-14.0], [-14.3]]), np.array([[19.8, 0.2, -0.2, -19.8]])
     assert norm(W, H) < 40
     assert ulpm.loss(W, H, ulpm.balanced_labels(4, 1)) < np.log(6)
+
+
+@pytest.mark.parametrize("square", [1.0, 4.0, 10.0, 12.6])
+def test_a_pentagon_is_below_the_square_with_its_centre(square):
+    exact = certified.simplices_loss((2, 2, 1), certified.simplices_multiplier((2, 2, 1), np.sqrt(square)))
+    assert ulpm.loss(*points.self_dual(PENTAGON, 1, np.sqrt(square))) + 1e-10 < exact.a
+
+
+@pytest.mark.parametrize(("K", "d", "radius"), [(3, 1, 2), (3, 1, 8), (4, 2, 2), (4, 2, 5), (4, 1, 3), (4, 1, 6)])
+def test_where_no_spurious_minimum_is_known_descents_end_at_one_value(K, d, radius):
+    """Not a proof: eight descents in each case."""
+    ends, y = [], ulpm.balanced_labels(K, 1)
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        W, H = points.scale_to(rng.standard_normal((K, d)), rng.standard_normal((d, K)), radius)
+        ends.append(ulpm.loss(*landscape.local_minimum(W, H, y), y))
+    assert max(ends) < min(ends) + 1e-8
+
+
+@pytest.mark.parametrize("lam", [0.0, 1.0, [-0.1, 0.5]])
+def test_a_multiplier_outside_zero_and_one_is_refused(lam):
+    with pytest.raises(ValueError, match="lam: expected an interval within"):
+        certified.group_scale(lam, 3, 5)
 
 
 def test_the_same_configuration_is_a_saddle_in_dimension_K_minus_1():
