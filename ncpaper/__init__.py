@@ -16,6 +16,7 @@ The modules are the nouns of the theory; each reads like the paper's notation:
 * :mod:`~ncpaper.alignment`: Theorem 3.1 along the flow, and the quantities of Lemma 3.2
 * :mod:`~ncpaper.kkt`: the minimum-norm separation problem (5)
 * :mod:`~ncpaper.landscape`: the loss on a sphere, Theorems 3.3 and 3.4
+* :mod:`~ncpaper.certified`: local minima on a sphere, proved in interval arithmetic
 * :mod:`~ncpaper.symbolic`: Example 3.1 in exact arithmetic
 * :mod:`~ncpaper.fashion`, :mod:`~ncpaper.vgg`, :mod:`~ncpaper.train`: VGG-13 on FashionMNIST
 * :mod:`~ncpaper.claims`: the ledger of verdicts

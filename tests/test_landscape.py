@@ -7,8 +7,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.linalg import eigh
 
-from ncpaper import etf, flow, landscape, margin, measures, points, ulpm
+from ncpaper import certified, etf, flow, landscape, margin, measures, points, ulpm
 from tests import oracles
 from tests.strategies import collapsible_sizes, random_points
 
@@ -508,36 +509,205 @@ def test_strict_13_holds_and_strict_14_fails_at_the_square_with_its_centre_which
     assert ulpm.loss(*there, y) > ulpm.loss(*point)
 
 
-@pytest.mark.parametrize(("sizes", "more"), [((3, 3), 0), ((4, 2), 1e-3)])
-def test_two_orthogonal_simplices_are_local_minima_for_six_classes_in_dimension_K_minus_2(sizes, more):
-    """A simplex of 3 + 3 classes and one of 4 + 2, with ρ = 4, n = 1, d = 4; the second is higher, hence spurious."""
-    first = points.self_dual(points.orthogonal_groups(2, 3, 4), 1, 4.0)
-    M = np.zeros((4, 6))
-    M[: sizes[0] - 1, : sizes[0]] = etf.frame(sizes[0], sizes[0] - 1)
-    M[sizes[0] - 1 :, sizes[0] :] = etf.frame(sizes[1], sizes[1] - 1)
-    W, H, y = points.self_dual(M, 1, 4.0)
-    W, H = landscape.local_minimum(W, H, y)
-    assert norm(*landscape.gradient(W, H, y)) < 1e-9
-    for rows in (W[: sizes[0]], W[sizes[0] :]):  # each group a simplex
-        k = len(rows)
-        np.testing.assert_allclose(rows @ rows.T, etf.gram(k) * np.trace(rows @ rows.T) / k, atol=1e-8)
-    assert np.abs(W[: sizes[0]] @ W[sizes[0] :].T).max() < 1e-8  # orthogonal
-    np.testing.assert_allclose(H, W.T, atol=1e-8)
-    values = landscape.spectrum(W, H, y)
-    assert np.abs(values[:6]).max() < 1e-9  # the six rotations of the space
-    assert values[6] > 1e-2
-    assert ulpm.loss(W, H, y) >= ulpm.loss(*first) + more
-    assert ulpm.loss(*first) > landscape.minimum(6, 1, 4.0) + 0.1
+# The scope in d: orthogonal simplices, proved in interval arithmetic
 
 
-@pytest.mark.parametrize("K", [3, 4, 5, 6, 7])
-def test_descents_in_dimension_one_end_at_one_value(K):
+def simplices(sizes, radius):
+    """The orthogonal simplices of these sizes as a point of one sample in each class, from their proved scales."""
+    K, M, lam = (
+        sum(sizes),
+        np.zeros((sum(sizes) - len(sizes), sum(sizes))),
+        certified.simplices_multiplier(sizes, radius),
+    )
+    row = column = 0
+    for k in sizes:
+        if k > 1:
+            scale = np.sqrt(float(certified.group_scale(lam, k, K).mid) * (1 - 1 / k))
+            M[row : row + k - 1, column : column + k] = scale * etf.frame(k, k - 1)
+        row, column = row + k - 1, column + k
+    return M.T, M, ulpm.balanced_labels(K, 1)
+
+
+def square_pyramid(radius, n=1):
+    """Four classes along a square and a fifth above its centre, W and H of equal norm but not of equal shape."""
+    s, alpha, beta = radius * np.sqrt(19 / 192), radius / np.sqrt(12), radius * np.sqrt(3 / 32)
+    A, B = np.zeros((3, 5)), np.zeros((3, 5))
+    A[:2], B[:2] = s * SQUARE_AND_CENTRE, s * SQUARE_AND_CENTRE
+    A[2], B[2] = alpha * np.array([-0.25] * 4 + [1]), beta * np.array([-1 / 6] * 4 + [1])
+    return points.balanced(A, B, n)
+
+
+@pytest.mark.parametrize("sizes", [(3, 2), (2, 2, 1), (4, 2), (3, 3), (2, 2), (3, 2, 2), (4, 3, 1)])
+@pytest.mark.parametrize("radius", [1.0, 4.0, 8.0])
+def test_orthogonal_simplices_are_critical_with_the_hessian_of_their_blocks(sizes, radius):
+    point, lam = simplices(sizes, radius), certified.simplices_multiplier(sizes, radius)
+    assert norm(*landscape.gradient(*point)) < 1e-9
+    assert landscape.multiplier(*point) == pytest.approx(float(lam.mid), rel=1e-8)
+    assert ulpm.loss(*point) == pytest.approx(float(certified.simplices_loss(sizes, lam).mid), rel=1e-9)
+    d, negative, values = point[0].shape[1], 0, landscape.spectrum(*point)
+    for h, k in enumerate(sizes):
+        if k > 1:
+            B = np.array([[float(x.mid) for x in row] for row in certified.simplices_block(sizes, lam, h)])
+            squares = np.array([*sizes, *sizes, (1 - 2 / k) / 2])[: len(B)]  # ‖Δ‖² in these coordinates
+            found = eigh(B, np.diag(squares), eigvals_only=True)
+            assert max(np.abs(values - value).min() for value in found) < 1e-8 * values[-1]
+            negative += (k - 1) * (found < 0).sum()
+    assert (values < -1e-9 * values[-1]).sum() == negative  # Sylvester: the index of the blocks is that of the Hessian
+    if not negative and 1 not in sizes:
+        assert (np.abs(values) < 1e-9 * values[-1]).sum() == d * (d - 1) // 2  # the rotations
+
+
+@pytest.mark.parametrize(
+    ("sizes", "radius"),
+    [
+        *(((3, 2), radius) for radius in (1, 2, 4, 7.6, 8, 8.5)),
+        *(((2, 2, 1), radius) for radius in (1, 2, 10**0.5, 12.6**0.5)),
+        *((sizes, radius) for sizes in ((3, 3), (4, 2)) for radius in (2, 4, 6, 8)),
+        *((sizes, 4) for sizes in ((4, 3), (5, 2), (4, 4), (5, 3))),
+    ],
+)
+def test_orthogonal_simplices_are_proved_strict_local_minima(sizes, radius):
+    lam = certified.simplices_multiplier(sizes, radius)
+    assert certified.simplices_are_minimal(sizes, lam)
+    assert not certified.simplices_descend(sizes, lam, 0)
+
+
+@pytest.mark.parametrize(("sizes", "radius"), [((3, 2), 8.501), ((2, 2, 1), 12.69**0.5)])
+def test_orthogonal_simplices_are_proved_saddles_on_larger_spheres(sizes, radius):
+    lam = certified.simplices_multiplier(sizes, radius)
+    assert certified.simplices_descend(sizes, lam, 0)
+    assert not certified.simplices_are_minimal(sizes, lam)
+
+
+@pytest.mark.parametrize("radius", [7.6, 8.0, 8.5])
+def test_a_square_pyramid_is_below_the_strict_local_minimum_of_three_and_two_classes(radius):
+    exact = certified.simplices_loss((3, 2), certified.simplices_multiplier((3, 2), radius))
+    pyramid = square_pyramid(radius)
+    assert norm(*pyramid[:2]) == pytest.approx(radius, rel=1e-14)
+    assert ulpm.loss(*pyramid) + 1e-10 < exact.a  # the sum of five terms of float64 errs by less
+    assert landscape.minimum(5, 1, radius) < ulpm.loss(*pyramid)
+
+
+@pytest.mark.parametrize(
+    ("upper", "lower", "radius"),
+    [((4, 2), (3, 3), 4), ((3, 3), (4, 2), 6), ((3, 3), (4, 2), 8), ((5, 2), (4, 3), 4), ((5, 3), (4, 4), 4)],
+)
+def test_of_two_splits_in_dimension_K_minus_2_one_is_a_proved_spurious_minimum(upper, lower, radius):
+    losses = [certified.simplices_loss(s, certified.simplices_multiplier(s, radius)) for s in (lower, upper)]
+    assert losses[0] < losses[1]
+
+
+@few
+@given(st.sampled_from([(3, 2), (2, 2, 1), (4, 2)]), st.integers(2, 4), radii)
+def test_more_samples_in_a_class_multiply_radius_multiplier_and_spectrum(sizes, n, radius):
+    W, H, y = simplices(sizes, radius)
+    more = points.balanced(W.T, H, n)
+    assert norm(*more[:2]) == pytest.approx(n**0.25 * radius, rel=1e-12)
+    assert ulpm.loss(*more) == pytest.approx(n * ulpm.loss(W, H, y), rel=1e-12)
+    lam, values = landscape.multiplier(*more), landscape.spectrum(*more)
+    assert lam == pytest.approx(np.sqrt(n) * landscape.multiplier(W, H, y), rel=1e-10)
+    negative = np.sqrt(n) * landscape.spectrum(W, H, y)
+    for value in negative:
+        assert np.abs(values - value).min() < 1e-9 * values[-1]
+    assert (values < -1e-8).sum() == (negative < -1e-8).sum()
+
+
+# The scope in d: dimension one
+
+PARTED = [2.08, 1.4, -4.88, 5.5, 0.318, -1.23, 0.0055]  # near the point of 1 + 2 + 1 classes at ρ = 8
+HALVED = [3.138, 2.48, -2.48, -3.138, 3.973, 0.465, -0.465, -3.973, 0.0113]
+
+
+@pytest.mark.parametrize("radius", [6.146, 6.5, 7, 8, 10, 20])
+def test_on_a_line_four_classes_have_a_proved_strict_local_minimum_with_the_middle_pair_merged(radius):
+    x = certified.line_point((1, 2, 1), PARTED, radius)
+    assert certified.line_is_minimal((1, 2, 1), x)
+    assert all(x[:2] > 0)
+    assert x[2] < 0
+    assert all(x[3:5] > 0)
+    assert x[5] < 0  # three features on one side, one on the other
+
+
+def test_on_a_line_the_merged_pair_parts_below_radius_6_145():
+    x = certified.line_point((1, 2, 1), PARTED, 6.144)
+    assert certified.line_equations((1, 2, 1), x, 6.144)[2][1] < 0  # proved: a negative curvature
+    assert not certified.line_is_minimal((1, 2, 1), x)
+
+
+def test_on_a_line_at_radius_8_four_classes_have_two_proved_strict_local_minima_of_different_loss():
+    pair = [((1, 2, 1), PARTED), ((1, 1, 1, 1), HALVED)]
+    proved = [(sizes, certified.line_point(sizes, guess, 8)) for sizes, guess in pair]
+    assert all(certified.line_is_minimal(*each) for each in proved)
+    high, low = (certified.line_equations(*each, 8)[3] for each in proved)
+    assert low < 1.9985 < 2.4816 < high
+
+
+@pytest.mark.parametrize(("sizes", "guess"), [((1, 2, 1), PARTED), ((1, 1, 1, 1), HALVED)])
+def test_line_equations_are_the_gradient_and_the_hessian_on_the_sphere(sizes, guess):
+    found = np.array([float(v.mid) for v in certified.line_point(sizes, guess, 8)])
+    w, h = (np.repeat(half, sizes) for half in np.split(found[:-1], 2))
+    point = w[:, None], h[None], ulpm.balanced_labels(4, 1)
+    assert norm(*landscape.gradient(*point)) < 1e-10
+    assert landscape.multiplier(*point) == pytest.approx(found[-1], rel=1e-9)
+    assert landscape.spectrum(*point)[0] == pytest.approx(found[-1], rel=1e-7)  # the shift of all classifiers
+    _, _, apart, loss = certified.line_equations(sizes, certified.line_point(sizes, guess, 8), 8)
+    assert float(loss.mid) == pytest.approx(ulpm.loss(*point), rel=1e-9)
+    if 2 in sizes:  # the least eigenvalues of the block of the pair
+        dW, dH = np.array([[0.0], [1.0], [-1.0], [0.0]]), np.array([[0.0, 1.0, -1.0, 0.0]])
+        part, zero = (dW, 0 * dH), (0 * dW, dH)
+        block = [[inner(a, landscape.hessian_vector(*point, *b)) / 2 for a in (part, zero)] for b in (part, zero)]
+        assert np.linalg.det(block) == pytest.approx(float(apart[1].mid), rel=1e-8)
+
+
+@some
+@given(st.integers(2, 6), st.floats(0.1, 4), seeds)
+def test_on_a_line_a_class_with_zero_score_costs_log_K_and_one_side_of_p_classes_log_p_factorial(K, scale, seed):
+    rng = np.random.default_rng(seed)
+    w, h = scale * rng.standard_normal(K), scale * rng.standard_normal(K)
+    h[0] = 0.0
+    losses = np.log(np.exp(h[:, None] * (w - w[:, None])).sum(axis=1))
+    assert losses[0] == pytest.approx(np.log(K))
+    for side in (h > 0, h < 0):
+        assert losses[side].sum() > sum(np.log(np.arange(1, side.sum() + 1))) - 1e-12
+
+
+def test_on_a_line_three_classes_against_one_pass_below_their_wall_from_radius_40_on():
+    W, H = np.array([[8.9], [8.77], [6.7], [-24.4]]), np.array([[28.2, 1.25, 0.06, -0.45]])
+    y = ulpm.balanced_labels(4, 1)
+    assert norm(W, H) < 40
+    assert 3 * np.log(2) > 2.07 > ulpm.loss(W, H, y) > np.log(6) > 2 * np.log(2)
+    farther = W + np.sqrt((60**2 - norm(W, H) ** 2 + W.sum() ** 2 / 4) / 4) - W.sum() / 4  # a shift of all classifiers
+    assert norm(farther, H) == pytest.approx(60)
+    assert ulpm.loss(farther, H, y) == pytest.approx(ulpm.loss(W, H, y), rel=1e-12)
+
+
+def test_on_a_line_two_classes_on_each_side_pass_below_log_6_at_radius_40():
+    W, H = np.array([[14.3], [14.0], [-14.0], [-14.3]]), np.array([[19.8, 0.2, -0.2, -19.8]])
+    assert norm(W, H) < 40
+    assert ulpm.loss(W, H, ulpm.balanced_labels(4, 1)) < np.log(6)
+
+
+@pytest.mark.parametrize("square", [1.0, 4.0, 10.0, 12.6])
+def test_a_pentagon_is_below_the_square_with_its_centre(square):
+    exact = certified.simplices_loss((2, 2, 1), certified.simplices_multiplier((2, 2, 1), np.sqrt(square)))
+    assert ulpm.loss(*points.self_dual(PENTAGON, 1, np.sqrt(square))) + 1e-10 < exact.a
+
+
+@pytest.mark.parametrize(("K", "d", "radius"), [(3, 1, 2), (3, 1, 8), (4, 2, 2), (4, 2, 5), (4, 1, 3), (4, 1, 6)])
+def test_where_no_spurious_minimum_is_known_descents_end_at_one_value(K, d, radius):
+    """Not a proof: eight descents in each case."""
     ends, y = [], ulpm.balanced_labels(K, 1)
-    for seed in range(6):
+    for seed in range(8):
         rng = np.random.default_rng(seed)
-        W, H = points.scale_to(rng.standard_normal((K, 1)), rng.standard_normal((1, K)), 3.0)
+        W, H = points.scale_to(rng.standard_normal((K, d)), rng.standard_normal((d, K)), radius)
         ends.append(ulpm.loss(*landscape.local_minimum(W, H, y), y))
     assert max(ends) < min(ends) + 1e-8
+
+
+@pytest.mark.parametrize("lam", [0.0, 1.0, [-0.1, 0.5]])
+def test_a_multiplier_outside_zero_and_one_is_refused(lam):
+    with pytest.raises(ValueError, match="lam: expected an interval within"):
+        certified.group_scale(lam, 3, 5)
 
 
 def test_the_same_configuration_is_a_saddle_in_dimension_K_minus_1():

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     ["validate", "results"],
-    ["flow", "style", "fashion", "vgg", "symbolic"],
+    ["flow", "style", "fashion", "vgg", "symbolic", "certified"],
     ["ulpm", "etf"],
     ["points"],
     ["margin", "measures", "conservation", "compiled"],
