@@ -13,6 +13,7 @@ The modules are the nouns of the theory; each reads like the paper's notation:
 * :mod:`~ncpaper.margin`: the margins of Definition 3.1 and the bound of Lemma 3.1
 * :mod:`~ncpaper.conservation`: what the gradient flow conserves
 * :mod:`~ncpaper.rates`: how fast: slopes on the axes of Figure 2, bounds in time
+* :mod:`~ncpaper.stability`: which step sizes keep to a collapsed ray, and the direction that is lost first
 * :mod:`~ncpaper.alignment`: Theorem 3.1 along the flow, and the quantities of Lemma 3.2
 * :mod:`~ncpaper.kkt`: the minimum-norm separation problem (5)
 * :mod:`~ncpaper.landscape`: the loss on a sphere, Theorems 3.3 and 3.4

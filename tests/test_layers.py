@@ -14,7 +14,7 @@ LAYERS = [
     ["ulpm", "etf"],
     ["points"],
     ["margin", "measures", "conservation", "compiled"],
-    ["kkt", "landscape", "lpm", "rates", "train"],
+    ["kkt", "landscape", "lpm", "rates", "stability", "train"],
     ["alignment"],
     ["claims"],
 ]
