@@ -138,7 +138,7 @@ def _as_a_user_calls(monkeypatch):
 
 
 def test_the_door_is_where_every_public_function_of_the_theory_is_entered():
-    """Left out: what takes any arrays (the flow's bookkeeping), the parts of a Collapse or of a tilt, what numba compiles."""
+    """Left out: what takes any arrays (the flow's bookkeeping, a Collapse, a tilt), and what numba compiles."""
     free = {"flow.join", "flow.split", "flow.step_numbers", "compiled.exponential"}
     free |= {"rates.constants", "rates.tilted_log_loss", "rates.tilted_log_gradient"}
     public = {
