@@ -204,7 +204,7 @@ def integrate_log(
 
     ``log_loss(*theta, *args)`` is log L, ``log_gradient(*theta, *args)`` its gradient, :math:`\nabla L / L`; L itself,
     and t, may lie far beyond float64. With :math:`ds = L\,dt` the flow is :math:`d\theta/ds = -\nabla \log L`. So that no
-    time has to be searched for, it is integrated in :math:`\tau = \log(1 + L_0 t)`, :math:`L_0` the loss of the start, where
+    time has to be searched for, it is integrated in :math:`\tau = \log(1 + L_0 t)`, :math:`L_0` the first loss, where
 
     .. math:: d\theta/d\tau = -\frac{ds}{d\tau}\,\nabla \log L, \qquad \frac{ds}{d\tau} = e^{\tau} L / L_0 .
 
