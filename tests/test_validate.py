@@ -59,6 +59,12 @@ GOOD_FOR = {
     "points.pairs_and_singles": {"K": 6, "d": 4},
     "measures.disagreement": {"A": np.ones((K, 3), bool), "B": np.ones((K, 3), bool)},
     "flow.descend": {"args": (Y,)},
+    "flow.integrate_log": {
+        "at": np.array([0.0, 1.0, 2.0]),
+        "log_loss": ulpm.log_loss,
+        "log_gradient": ulpm.log_loss_gradient,
+        "args": (Y,),
+    },
     "flow.integrate": {"at": np.array([0.0, 1.0, 2.0]), "args": (Y,)},
 }
 
@@ -132,8 +138,9 @@ def _as_a_user_calls(monkeypatch):
 
 
 def test_the_door_is_where_every_public_function_of_the_theory_is_entered():
-    """Left out: what takes any arrays (the flow's bookkeeping), and what numba compiles."""
+    """Left out: what takes any arrays (the flow's bookkeeping, a Collapse, a tilt), and what numba compiles."""
     free = {"flow.join", "flow.split", "flow.step_numbers", "compiled.exponential"}
+    free |= {"rates.constants", "rates.tilted_log_loss", "rates.tilted_log_gradient"}
     public = {
         f"{module.__name__.split('.')[1]}.{name}"
         for module in MODULES
