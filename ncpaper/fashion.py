@@ -9,7 +9,6 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-import pooch
 from tqdm import tqdm
 
 #: The files with their SHA-256, from the data set's own repository by Xiao, Rasul and Vollgraf (MIT licence).
@@ -58,6 +57,8 @@ def download(name, target, mirrors=MIRRORS):
 
     Raises ``ConnectionError`` naming the file and every mirror's answer when none delivers it.
     """
+    import pooch  # here, for a notebook that only reads: its import warns of widgets that are not installed
+
     pooch.get_logger().setLevel("WARNING")  # else a line for each attempt beside the bar
     answers = []
     for mirror in mirrors:
