@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from ncpaper import fashion, measures, results, train
+from ncpaper import compiled, fashion, flow, measures, results, train, ulpm
 from tests import real
 
 RECORDS = {path.stem: results.load(path) for path in sorted(results.RECORDED.glob("vgg-*.json"))}
@@ -236,3 +236,75 @@ def test_distance_from_self_duality_has_fallen_since_the_first_epoch_and_is_stil
     for key in ("centred_self_duality_distance", "self_duality_distance"):
         distance = measured(name)[key]
         assert 0.5 < distance[-1] < distance[:2].min()
+
+
+# ---------------------------------------------------------------- "either decrease or stay in small values"
+
+QUANTITIES = [
+    "class_mean_norms", "classifier_norms", "centred_classifier_norms", "within_class_variation", "class_mean_cosines",
+    "centred_class_mean_cosines", "classifier_cosines", "centred_classifier_cosines", "self_duality_distance",
+    "centred_self_duality_distance",
+]  # fmt: skip
+
+
+POCKET = [
+    *[f"vgg-pocket-{run}-0" for run in ("batch=32", "batch=512", "learning_rate=0.003", "learning_rate=0.03",
+                                        "precision=bfloat16")],
+    *[f"vgg-pocket-{seed}" for seed in range(3)],
+]  # fmt: skip
+
+
+def fallen(name, quantity):
+    return measured(name)[quantity][-1] < measured(name)[quantity][0]
+
+
+def small(name, quantity):
+    """Below the 0.1 of the caption from epoch 500 on."""
+    record = measured(name)
+    return (record[quantity][record["epoch"] >= 500] < 0.1).all()
+
+
+@pytest.mark.parametrize("name", LAPTOP)
+def test_at_a_quarter_of_the_width_every_quantity_ends_below_its_start_or_below_a_tenth(name):
+    assert all(fallen(name, quantity) or small(name, quantity) for quantity in QUANTITIES)
+
+
+@pytest.mark.parametrize("name", LAPTOP)
+def test_at_a_quarter_of_the_width_the_cosines_of_the_centred_classifiers_have_not_fallen(name):
+    assert [quantity for quantity in QUANTITIES if not fallen(name, quantity)] == ["centred_classifier_cosines"]
+
+
+@pytest.mark.parametrize("name", LAPTOP)
+def test_no_quantity_falls_from_each_measurement_of_a_record_to_the_next(name):
+    assert all((np.diff(measured(name)[quantity]) > 0).any() for quantity in QUANTITIES)
+
+
+@pytest.mark.parametrize("name", LAPTOP)
+def test_no_quantity_moves_by_a_twentieth_between_the_hundredth_epoch_and_the_last(name):
+    late = measured(name)["epoch"] >= 100
+    for quantity in QUANTITIES:
+        values = measured(name)[quantity][late]
+        assert abs(values[-1] / values[0] - 1) < 1 / 20
+
+
+def test_at_an_eighth_of_the_width_half_of_the_runs_have_a_quantity_that_neither_falls_nor_stays_small():
+    """Each time the cosines of the centred classifiers, in some runs others too."""
+    left = {name: [q for q in QUANTITIES if not fallen(name, q) and not small(name, q)] for name in POCKET}
+    failed = [name for name in POCKET if left[name]]
+    assert failed == [f"vgg-pocket-{run}-0" for run in ("batch=32", "batch=512", "learning_rate=0.03")] + [
+        "vgg-pocket-2"
+    ]
+    assert all("centred_classifier_cosines" in left[name] for name in failed)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_in_the_layer_peeled_model_all_quantities_fall_from_the_fourth_step_on(seed):
+    """At every recorded step of Figure 2's run with the mean loss, from an initialisation of scale 0.3."""
+    rng, y = np.random.default_rng(seed), ulpm.balanced_labels(5, 10)
+    theta = 0.3 * rng.standard_normal((5, 20)), 0.3 * rng.standard_normal((20, 50))
+    steps = flow.logarithmic_steps(10**5, 41)
+    path = compiled.descend(*theta, y, 5.0 / 50, steps)
+    for quantity in QUANTITIES:
+        values = path.observe(getattr(measures, quantity), args=(y,))
+        assert values[-1] < values[0]
+        assert (np.diff(values[steps >= 4]) < 0).all()
