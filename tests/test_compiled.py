@@ -4,14 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ncpaper import compiled, flow, ulpm
 from tests import oracles
+from tests.strategies import few, seeds
 
-few = settings(deadline=None, max_examples=10)
-seeds = st.integers(0, 2**31)
 SIZES = [(2, 1, 1), (3, 5, 4), (4, 7, 9), (5, 20, 50)]  # K, d, M: a program is compiled for each
 
 

@@ -2,15 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ncpaper import alignment, conservation, flow, kkt, margin, points, ulpm
 from tests import oracles
-from tests.strategies import collapsible_sizes, random_points
+from tests.strategies import collapsible_sizes, few, many, random_points, seeds
 
-some = settings(deadline=None, max_examples=25)
-few = settings(deadline=None, max_examples=6)
 B = np.kron(np.eye(2), [[1.0, -1.0], [-1.0, 1.0]])  # Example 3.1 with C = 1
 
 
@@ -18,7 +16,7 @@ B = np.kron(np.eye(2), [[1.0, -1.0], [-1.0, 1.0]])  # Example 3.1 with C = 1
 def separated(draw, least=0.0):
     """A random (W, H, y) with loss below log 2: a noisy collapsed direction, scaled until its margin is large."""
     K, n, d = draw(collapsible_sizes(K=(2, 5), n=(1, 4), extra=(0, 2)))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    rng = np.random.default_rng(draw(seeds))
     noise, alpha, excess = draw(st.floats(0.0, 0.5)), draw(st.floats(0.5, 2.0)), draw(st.floats(0.01, 20.0))
     W, H, y = points.collapsed(K, n, d)
     W = alpha * (W + noise * rng.standard_normal(W.shape) * np.linalg.norm(W) / np.sqrt(W.size))
@@ -52,7 +50,7 @@ def generic_run(K, n, d, seed, at):
 # ---------------------------------------------------------------- the threshold log 2
 
 
-@some
+@many
 @given(random_points(scale=(0.5, 3.0)), st.floats(0.0, 3.0))
 def test_loss_is_at_least_log_two_where_a_sample_is_not_classified(point, mix):
     W, H, y = point
@@ -61,7 +59,7 @@ def test_loss_is_at_least_log_two_where_a_sample_is_not_classified(point, mix):
     assert ulpm.loss(W, H, y) >= np.log(2)
 
 
-@some
+@many
 @given(collapsible_sizes())
 def test_log_two_is_the_largest_threshold_that_implies_separation(size):
     K, n, d = size
@@ -72,7 +70,7 @@ def test_log_two_is_the_largest_threshold_that_implies_separation(size):
     assert np.log(2) * (1 - 1e-9) < ulpm.loss(W, H, y) < np.log(2) + 1e-6
 
 
-@some
+@many
 @given(random_points(K=(2, 2)))
 def test_two_classes_lose_at_least_the_squared_gap_of_the_classifiers(point):
     W, H, y = point
@@ -82,7 +80,7 @@ def test_two_classes_lose_at_least_the_squared_gap_of_the_classifiers(point):
 
 
 @few
-@given(st.integers(1, 4), st.integers(1, 4), st.integers(0, 2**32 - 1))
+@given(st.integers(1, 4), st.integers(1, 4), seeds)
 def test_two_classes_separate_from_every_loss_below_two_n_log_two(n, d, seed):
     rng = np.random.default_rng(seed)
     W, H, y = rng.standard_normal((2, d)), rng.standard_normal((d, 2 * n)), ulpm.balanced_labels(2, n)
@@ -91,7 +89,7 @@ def test_two_classes_separate_from_every_loss_below_two_n_log_two(n, d, seed):
     assert ulpm.loss(*run(W, H, y, [0, 1e6]).points[-1], y) < np.log(2)
 
 
-@some
+@many
 @given(st.integers(1, 4), st.integers(1, 4), st.integers(0, 10**6))
 def test_two_equal_classifiers_without_features_lose_two_n_log_two_and_never_move(n, d, seed):
     w, y = np.random.default_rng(seed).standard_normal(d), ulpm.balanced_labels(2, n)
@@ -101,7 +99,7 @@ def test_two_equal_classifiers_without_features_lose_two_n_log_two_and_never_mov
     assert margin.margin(W, H, y) == 0
 
 
-@some
+@many
 @given(st.integers(3, 6), st.integers(1, 4), st.integers(0, 2), st.floats(0.1, 8.0))
 def test_merged_classes_stay_merged_under_the_flow(K, n, extra, q):
     W, H, y = points.merged(K, n, K - 2 + extra, q)
@@ -112,7 +110,7 @@ def test_merged_classes_stay_merged_under_the_flow(K, n, extra, q):
     assert ulpm.loss(W, H, y) > 2 * n * np.log(2)
 
 
-@some
+@many
 @given(st.integers(3, 6), st.integers(1, 4), st.integers(0, 2), st.floats(0.1, 8.0))
 def test_a_class_in_the_centre_stays_in_the_centre_under_the_flow(K, n, extra, q):
     W, H, y = points.centred(K, n, K - 2 + extra, q)
@@ -123,7 +121,7 @@ def test_a_class_in_the_centre_stays_in_the_centre_under_the_flow(K, n, extra, q
     assert ulpm.loss(W, H, y) > n * np.log(K)
 
 
-@some
+@many
 @given(st.integers(3, 7), st.integers(1, 4))
 def test_no_threshold_above_n_times_the_smaller_of_log_k_and_log_four_is_enough(K, n):
     starts = [make(K, n, K, 60.0) for make in (points.merged, points.centred)]
@@ -139,7 +137,7 @@ def mirrored(gW, gH, n):
     return gW[order] * sign, gH[:, columns] * sign[:, None]
 
 
-@some
+@many
 @given(st.integers(3, 8), st.integers(1, 4), st.integers(2, 4), st.floats(1.0, 50.0))
 def test_a_class_between_another_and_mirrored_pairs_stays_on_the_axis_and_loses_more_than_log_two(K, n, d, T):
     W, H, y = points.between(K, n, d, T)
@@ -152,8 +150,8 @@ def test_a_class_between_another_and_mirrored_pairs_stays_on_the_axis_and_loses_
     assert ulpm.sample_losses(W, H, y)[n : 2 * n].min() > np.log(2)
 
 
-@some
-@given(st.integers(4, 8), st.integers(1, 3), st.integers(0, 1), st.integers(0, 2**32 - 1))
+@many
+@given(st.integers(4, 8), st.integers(1, 3), st.integers(0, 1), seeds)
 def test_an_axis_class_that_meets_a_mirrored_pair_loses_at_least_log_three(K, n, k, seed):
     """So below n log 3 neither of the two axis classes can change sides with a pair."""
     rng = np.random.default_rng(seed)
@@ -165,7 +163,7 @@ def test_an_axis_class_that_meets_a_mirrored_pair_loses_at_least_log_three(K, n,
     assert ulpm.sample_losses(W, H, y)[y == k].min() >= np.log(3) * (1 - 1e-12)  # an equality where the rest is far
 
 
-@some
+@many
 @given(st.integers(3, 8), st.integers(1, 4))
 def test_no_threshold_above_n_log_two_is_enough_for_three_classes_or_more(K, n):
     excess = [ulpm.loss(*points.between(K, n, 2, T)) - n * np.log(2) for T in (10.0, 100.0, 1000.0)]
@@ -173,7 +171,7 @@ def test_no_threshold_above_n_log_two_is_enough_for_three_classes_or_more(K, n):
     assert 0 < excess[2] < n / 1000  # the gap to class 0 is 1/T, and log(1 + e^x) − log 2 ≤ x
 
 
-@some
+@many
 @given(st.integers(3, 7), st.integers(1, 4))
 def test_for_three_classes_or_more_a_mean_loss_below_log_two_does_not_separate(K, n):
     W, H, y = points.merged(K, n, K, 20.0)
@@ -184,7 +182,7 @@ def test_for_three_classes_or_more_a_mean_loss_below_log_two_does_not_separate(K
 # ---------------------------------------------------------------- the inequalities behind the proof
 
 
-@some
+@many
 @given(random_points())
 def test_pull_is_half_the_descent_along_the_point(point):
     W, H, y = within_reach_of_autograd(point)
@@ -193,7 +191,7 @@ def test_pull_is_half_the_descent_along_the_point(point):
     assert alignment.pull(W, H, y) == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
-@some
+@many
 @given(separated())
 def test_pull_is_at_least_the_entropy_bound(point):
     assert alignment.pull(*point) >= alignment.entropy_bound(ulpm.loss(*point)) * (1 - 1e-12)
@@ -205,14 +203,14 @@ def test_pull_equals_the_entropy_bound_for_one_constraint():
     assert alignment.pull(W, H, y) == pytest.approx(alignment.entropy_bound(ulpm.loss(W, H, y)), rel=1e-12)
 
 
-@some
+@many
 @given(st.floats(1e-6, 0.69), st.floats(1e-6, 0.69))
 def test_entropy_bound_over_loss_decreases(a, b):
     assume(a < 0.999 * b)
     assert alignment.entropy_bound(a) / a > alignment.entropy_bound(b) / b
 
 
-@some
+@many
 @given(random_points())
 def test_smoothed_margin_is_the_one_at_which_a_single_constraint_has_the_same_loss(point):
     W, H, y = within_reach_of_autograd(point)
@@ -220,7 +218,7 @@ def test_smoothed_margin_is_the_one_at_which_a_single_constraint_has_the_same_lo
     assert np.log1p(np.exp(-F)) == pytest.approx(oracles.loss_by_loops(W, H, y), rel=1e-9)
 
 
-@some
+@many
 @given(separated())
 def test_smoothed_margin_lies_below_the_margin_by_a_bounded_gap(point):
     W, H, y = point
@@ -230,7 +228,7 @@ def test_smoothed_margin_lies_below_the_margin_by_a_bounded_gap(point):
     assert q - F <= np.log(constraints(W, y) / np.log(2)) + 1e-9
 
 
-@some
+@many
 @given(separated())
 def test_smoothed_margin_grows_at_least_with_the_steepness_along_the_flow(point):
     W, H, y = within_reach_of_autograd(point)
@@ -244,13 +242,13 @@ def test_smoothed_margin_grows_at_least_with_the_steepness_along_the_flow(point)
     assert log_margin / log_rho >= 2 * (x - 1) - 1e-7 * x
 
 
-@some
+@many
 @given(separated())
 def test_steepness_is_at_least_one_over_the_alignment(point):
     assert alignment.steepness(*point) * alignment.alignment(*point) >= 1 - 1e-12
 
 
-@some
+@many
 @given(separated())
 def test_steepness_is_the_slope_of_the_log_loss(point):
     W, H, y = within_reach_of_autograd(point)
@@ -259,7 +257,7 @@ def test_steepness_is_the_slope_of_the_log_loss(point):
     assert alignment.steepness(W, H, y) == pytest.approx(expected, rel=1e-6)
 
 
-@some
+@many
 @given(random_points(K=(2, 4), n=(1, 3), d=(1, 4), scale=(0.1, 2.0)))
 def test_curvature_of_the_log_loss_is_bounded_above(point):
     *_, hessian = oracles.autograd_log_loss_derivatives(*within_reach_of_autograd(point))
@@ -269,7 +267,7 @@ def test_curvature_of_the_log_loss_is_bounded_above(point):
     assert bound <= np.sqrt(2) * loss / -np.expm1(-loss) * (1 + 1e-12)
 
 
-@some
+@many
 @given(st.integers(2, 4), st.integers(1, 3), st.integers(1, 3))
 def test_curvature_bound_is_attained_at_the_origin(K, n, d):
     W, H, y = np.zeros((K, d)), np.zeros((d, K * n)), ulpm.balanced_labels(K, n)
@@ -280,7 +278,7 @@ def test_curvature_bound_is_attained_at_the_origin(K, n, d):
 # ---------------------------------------------------------------- Lemma 3.2
 
 
-@some
+@many
 @given(random_points())
 def test_alignment_is_the_cosine_between_the_point_and_the_descent(point):
     W, H, y = within_reach_of_autograd(point)
@@ -290,13 +288,13 @@ def test_alignment_is_the_cosine_between_the_point_and_the_descent(point):
     assert alignment.alignment(W, H, y) == pytest.approx(cosine, abs=1e-9)
 
 
-@some
+@many
 @given(separated())
 def test_printed_beta_is_negative_below_log_two_and_cannot_tend_to_one(point):
     assert alignment.printed_beta(*point) < 0 < alignment.alignment(*point) <= 1 + 1e-12
 
 
-@some
+@many
 @given(st.floats(0.001, 0.1), st.floats(0.2, 3.0))
 def test_printed_beta_is_no_cosine_even_where_point_and_gradient_are_parallel(small, large):
     """It depends on the length of the point, between −2 and 0, and passes −1 on the way."""
@@ -308,7 +306,7 @@ def test_printed_beta_is_no_cosine_even_where_point_and_gradient_are_parallel(sm
     )
 
 
-@some
+@many
 @given(random_points())
 def test_printed_beta_is_the_printed_formula(point):
     W, H, y = within_reach_of_autograd(point)
@@ -319,7 +317,7 @@ def test_printed_beta_is_the_printed_formula(point):
     assert alignment.printed_beta(W, H, y) == pytest.approx(expected, rel=1e-8, abs=1e-10)
 
 
-@some
+@many
 @given(separated())
 def test_flow_multipliers_leave_the_stationarity_residual_of_the_alignment(point):
     W, H, y = point
@@ -328,7 +326,7 @@ def test_flow_multipliers_leave_the_stationarity_residual_of_the_alignment(point
     assert residual**2 == pytest.approx(2 * (1 - beta) * norm / q, rel=1e-9, abs=1e-12)
 
 
-@some
+@many
 @given(separated())
 def test_epsilon_bounds_the_stationarity_with_the_smoothed_margin_for_c(point):
     W, H, y = point
@@ -337,7 +335,7 @@ def test_epsilon_bounds_the_stationarity_with_the_smoothed_margin_for_c(point):
     assert r.stationarity <= eps + 1e-7  # the square root of rounding
 
 
-@some
+@many
 @given(separated())
 def test_epsilon_fails_for_every_constant_above_the_normalized_margin(point):
     W, H, y = point
@@ -347,7 +345,7 @@ def test_epsilon_fails_for_every_constant_above_the_normalized_margin(point):
     assert r.stationarity > alignment.epsilon(alignment.alignment(W, H, y), C)
 
 
-@some
+@many
 @given(separated())
 def test_epsilon_with_the_printed_sign_stays_away_from_zero(point):
     C = margin.smoothed_margin(*point)
@@ -355,13 +353,13 @@ def test_epsilon_with_the_printed_sign_stays_away_from_zero(point):
     assert alignment.epsilon(-alignment.alignment(*point), C) > np.sqrt(2 / C) >= 2 * np.sqrt((K - 1) * np.sqrt(n))
 
 
-@some
+@many
 @given(st.integers(2, 9), st.floats(0.01, 1), st.floats(0.1, 99))
 def test_delta_is_the_printed_formula(K, C, q):
     assert alignment.delta(K, C, q) * 2 * C * q == pytest.approx(K, rel=1e-12)
 
 
-@some
+@many
 @given(separated())
 def test_delta_bounds_every_complementarity_product(point):
     W, H, y = point
@@ -381,7 +379,7 @@ def test_complementarity_products_can_reach_a_third_of_their_bound():
     assert 1 / (3 * np.e * C * q) < r.complementarity < 1 / (np.e * C * q)
 
 
-@some
+@many
 @given(separated())
 def test_sum_of_the_complementarity_products_is_below_its_logarithmic_bound(point):
     W, H, y = point
@@ -403,7 +401,7 @@ def test_delta_does_not_bound_the_sum_of_the_products_for_many_samples():
     assert total > 1.2 * alignment.delta(2, margin.smoothed_margin(W, H, y), q)
 
 
-@some
+@many
 @given(random_points())
 def test_alignment_is_limited_by_the_mean_classifier(point):
     W, H, y = point
@@ -492,7 +490,7 @@ def test_loss_falls_like_one_over_four_gamma_t_log_t(K, n, seed):
     assert ratio == pytest.approx(1, abs=0.3)  # corrections of the order log log t / log t and of 1 − β
 
 
-@some
+@many
 @given(separated())
 def test_spectral_and_frobenius_normalisation_give_the_same_feasible_point(point):
     W, H, y = point
@@ -504,7 +502,7 @@ def test_spectral_and_frobenius_normalisation_give_the_same_feasible_point(point
     assert one[1] == pytest.approx(other[1], rel=1e-9, abs=1e-12)
 
 
-@some
+@many
 @given(collapsible_sizes())
 def test_spectrally_normalised_collapse_has_frobenius_norm_root_k_minus_one(size):
     K, n, d = size
@@ -513,7 +511,7 @@ def test_spectrally_normalised_collapse_has_frobenius_norm_root_k_minus_one(size
     assert ulpm.squared_norm(W, H) / spectral**2 == pytest.approx(K - 1, rel=1e-12)
 
 
-@some
+@many
 @given(st.floats(0.1, 4.0))
 def test_a_flow_can_stay_on_a_kkt_ray_with_three_quarters_of_the_largest_margin(C):
     y = np.arange(4)
@@ -531,14 +529,14 @@ def test_a_flow_can_stay_on_a_kkt_ray_with_three_quarters_of_the_largest_margin(
 # ---------------------------------------------------------------- rays
 
 
-@some
+@many
 @given(separated(), st.floats(1.001, 1.5))
 def test_loss_decreases_strictly_along_a_separating_ray(point, t):
     W, H, y = point
     assert 0 < ulpm.loss(t * W, t * H, y) < ulpm.loss(W, H, y)
 
 
-@some
+@many
 @given(separated())
 def test_speed_along_a_separating_ray_is_its_normalized_margin(point):
     W, H, y = point
@@ -547,7 +545,7 @@ def test_speed_along_a_separating_ray_is_its_normalized_margin(point):
         assert abs(-np.log(ulpm.loss(t * W, t * H, y)) / t**2 - 1) <= np.log(constraints(W, y)) / t**2 + 1e-12
 
 
-@some
+@many
 @given(random_points(scale=(0.5, 2.0)))
 def test_loss_grows_without_bound_along_a_ray_that_misclassifies(point):
     W, H, y = point
@@ -557,7 +555,7 @@ def test_loss_grows_without_bound_along_a_ray_that_misclassifies(point):
     assert ulpm.loss(t * W, t * H, y) >= 1000 * (1 - 1e-12)
 
 
-@some
+@many
 @given(separated(), st.floats(1.0, 20.0))
 def test_no_direction_is_faster_than_the_collapsed_one(point, t):
     W, H, y = point

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from ncpaper import alignment, flow, kkt, margin, points, ulpm
 from tests import strategies as draws
+from tests.strategies import many, seeds
 
-some = settings(deadline=None, max_examples=25)
 few = settings(deadline=None, max_examples=8)
-seeds = st.integers(0, 2**32 - 1)
 B = np.kron(np.eye(2), [[1.0, -1.0], [-1.0, 1.0]])  # Example 3.1 with C = 1
 
 
@@ -93,7 +92,7 @@ def diameter(H, y):
 # ---------------------------------------------------------------- samples of one class
 
 
-@some
+@many
 @given(draws.random_points(n=(2, 4)))
 def test_features_of_one_class_move_no_farther_apart(point):
     W, H, y = point
@@ -110,7 +109,7 @@ def test_largest_distance_within_a_class_never_grows_along_the_flow(point):
     assert (np.diff(width) <= 1e-7 * width[0]).all()
 
 
-@some
+@many
 @given(draws.random_points(n=(2, 4)))
 def test_losses_of_one_class_differ_by_at_most_the_gradient_times_the_distance(point):
     W, H, y = point
@@ -122,14 +121,14 @@ def test_losses_of_one_class_differ_by_at_most_the_gradient_times_the_distance(p
 # ---------------------------------------------------------------- what the proof adds up
 
 
-@some
+@many
 @given(draws.random_points())
 def test_pull_is_at_least_the_sum_of_the_entropy_bounds_of_all_samples_wherever_the_point_is(point):
     bounds = [alignment.entropy_bound(ell) for ell in ulpm.sample_losses(*point)]
     assert alignment.pull(*point) >= sum(bounds) - 1e-12 * sum(map(abs, bounds))
 
 
-@some
+@many
 @given(draws.collapsible_sizes(K=(2, 5), n=(2, 6)), st.floats(0.5, 3.0), seeds)
 def test_gradient_is_at_least_the_loss_over_the_norm_where_no_sample_loses_log_two(size, q, seed):
     """The sum of the losses may be above log 2."""
@@ -189,7 +188,7 @@ def on_a_line(K, n, T):
     return w[:, None], np.repeat(h, n)[None], ulpm.balanced_labels(K, n)
 
 
-@some
+@many
 @given(st.integers(3, 8), st.integers(1, 3))
 def test_least_loss_on_a_line_is_n_times_the_logarithm_of_two_factorials(K, n):
     least = n * np.log(factorial(K // 2) * factorial((K + 1) // 2))
@@ -197,7 +196,7 @@ def test_least_loss_on_a_line_is_n_times_the_logarithm_of_two_factorials(K, n):
     assert margin.margin(*on_a_line(K, n, 50.0)) <= 0
 
 
-@some
+@many
 @given(draws.random_points(K=(3, 9), d=(1, 1)), st.floats(0, 5))
 def test_no_point_on_a_line_has_a_smaller_loss(point, pull):
     W, H, y = point
@@ -215,7 +214,7 @@ def test_on_a_line_a_mean_loss_below_log_two_exists_for_three_to_six_classes_and
     assert [K for K in range(3, 40) if factorial(K // 2) * factorial((K + 1) // 2) < 2**K] == [3, 4, 5, 6]
 
 
-@some
+@many
 @given(st.integers(3, 8), st.integers(1, 4), st.integers(2, 4))
 def test_a_mean_loss_above_log_two_over_k_does_not_separate_from_the_plane_on(K, n, d):
     W, H, y = points.between(K, n, d, 1000.0)
@@ -226,7 +225,7 @@ def test_a_mean_loss_above_log_two_over_k_does_not_separate_from_the_plane_on(K,
 # ---------------------------------------------------------------- limits of approximate KKT points
 
 
-@some
+@many
 @given(draws.random_points(), seeds)
 def test_multipliers_of_an_approximate_kkt_point_are_bounded_by_the_point_and_the_residual(point, seed):
     W, H, y = point
@@ -265,7 +264,7 @@ def test_limit_of_approximate_kkt_points_need_not_be_one_without_a_constraint_qu
 # ---------------------------------------------------------------- directions that do not maximise the margin
 
 
-@some
+@many
 @given(st.floats(0.6, 1.5), st.floats(0.01, 2.0))
 def test_descent_below_log_two_can_grow_for_ever_along_a_direction_with_three_quarters_of_the_largest_margin(C, eta):
     y = np.arange(4)
@@ -278,7 +277,7 @@ def test_descent_below_log_two_can_grow_for_ever_along_a_direction_with_three_qu
         assert margin.margin(W, H, y) == pytest.approx(3 / 4 * margin.bound(W, H, y), rel=1e-9)
 
 
-@some
+@many
 @given(st.floats(0.1, 3.0), st.floats(1e-4, 1.0), st.floats(1e-4, 1.0))
 def test_margin_rises_at_equal_norm_along_a_great_circle_from_example_3_1_to_the_simplex(C, a, b):
     """So its direction is not even a local maximiser of the margin."""

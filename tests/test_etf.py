@@ -2,13 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ncpaper import etf, kkt, points, ulpm
-from tests.strategies import collapsible_sizes
-
-many = settings(deadline=None, max_examples=25)
+from tests.strategies import collapsible_sizes, many
 
 
 @many

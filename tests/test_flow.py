@@ -2,13 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ncpaper import flow, ulpm
-
-many = settings(deadline=None, max_examples=25)
-seeds = st.integers(0, 2**31)
+from tests.strategies import many, seeds
 
 
 def quadratic(seed):

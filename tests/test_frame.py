@@ -8,9 +8,8 @@ from scipy.optimize import minimize
 
 from ncpaper import etf, flow, lpm, margin, measures, points, rates, ulpm
 from tests import oracles
-from tests.strategies import collapsible_sizes, random_points
+from tests.strategies import collapsible_sizes, many, random_points, seeds
 
-many = settings(deadline=None, max_examples=25)
 positive = st.floats(0.2, 10)
 
 
@@ -54,7 +53,7 @@ def test_no_point_of_the_constraint_set_lies_below_the_lpm_minimum(point, C1, C2
 
 
 @many
-@given(collapsible_sizes(), positive, positive, st.integers(0, 2**31))
+@given(collapsible_sizes(), positive, positive, seeds)
 def test_simplex_etf_attains_the_lpm_minimum_under_every_rotation(sizes, C1, C2, seed):
     W, H, y = points.lpm_optimum(*sizes, C1, C2)
     U, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((sizes[2], sizes[2])))
@@ -91,7 +90,7 @@ def test_simplex_etf_is_not_the_lpm_optimum_of_unbalanced_classes(sizes):
 
 
 @many
-@given(st.integers(1, 5), st.integers(1, 5), st.integers(1, 4), st.integers(0, 2**31))
+@given(st.integers(1, 5), st.integers(1, 5), st.integers(1, 4), seeds)
 def test_two_unbalanced_classes_still_have_the_simplex_etf_as_lpm_optimum(n1, n2, d, seed):
     y, rng = np.repeat([0, 1], [n1, n2]), np.random.default_rng(seed)
     W, H = rescaled(etf.frame(2, d).T, etf.frame(2, d)[:, y], 2.0, 3.0)
@@ -114,7 +113,7 @@ def test_lpm_minimum_is_not_reached_below_dimension_K_minus_1(K, n, d):
 
 
 @many
-@given(random_points(), st.integers(0, 2**31))
+@given(random_points(), seeds)
 def test_appending_one_to_each_feature_absorbs_the_bias(point, seed):
     W, H, _ = point
     b = np.random.default_rng(seed).standard_normal(W.shape[0])
@@ -125,7 +124,7 @@ def test_appending_one_to_each_feature_absorbs_the_bias(point, seed):
 
 
 @many
-@given(random_points(), st.integers(0, 2**31))
+@given(random_points(), seeds)
 def test_features_with_an_absorbed_bias_never_satisfy_the_printed_nc2(point, seed):
     W, H, y = point
     K = W.shape[0]
@@ -162,7 +161,7 @@ def test_collapsed_point_misses_the_margin_bound_once_a_one_is_appended(sizes, q
 
 
 @settings(deadline=None, max_examples=15)
-@given(random_points(K=(2, 4), n=(1, 2), d=(1, 4)), st.integers(0, 2**31))
+@given(random_points(K=(2, 4), n=(1, 2), d=(1, 4)), seeds)
 def test_margin_bound_is_strict_with_an_absorbed_bias(point, seed):
     """For every W, b, H: random ones, and those that an ascent of a smooth margin over the bound makes of them."""
     W, H, y = point
@@ -190,7 +189,7 @@ def test_margin_bound_is_strict_with_an_absorbed_bias(point, seed):
 
 
 @many
-@given(collapsible_sizes(n=(1, 3), extra=(0, 1)), st.integers(0, 2**31))
+@given(collapsible_sizes(n=(1, 3), extra=(0, 1)), seeds)
 def test_a_free_bias_does_not_lower_the_lpm_minimum_of_balanced_classes(sizes, seed):
     W, H, y = points.lpm_optimum(*sizes, 2.0, 2.0)
     rng = np.random.default_rng(seed)
@@ -258,7 +257,7 @@ def test_normalized_gradient_is_the_derivative_of_the_scale_invariant_loss(point
 
 
 @many
-@given(st.integers(0, 2**31), st.floats(0.01, 0.3), st.floats(0.1, 2))
+@given(seeds, st.floats(0.01, 0.3), st.floats(0.1, 2))
 def test_weight_decay_on_a_scale_invariant_loss_is_descent_with_growing_steps(seed, eta, decay):
     W, H, y = normal(seed, 3, 2, 3)
     theta, phi, keep = (W, H), (W, H), 1 - eta * decay
@@ -331,7 +330,7 @@ def test_softmax_approximates_the_max_to_log_K_over_the_scale(z, s):
 
 
 @many
-@given(collapsible_sizes(), st.floats(0.5, 2), st.floats(1, 100), st.integers(0, 2**31))
+@given(collapsible_sizes(), st.floats(0.5, 2), st.floats(1, 100), seeds)
 def test_logarithm_of_the_loss_approximates_the_margin_of_a_separated_point(sizes, q, s, seed):
     W, H, y = points.collapsed(*sizes, q)
     H = H + 0.05 * np.random.default_rng(seed).standard_normal(H.shape)
@@ -543,7 +542,7 @@ def test_steps_over_the_loss_alone_stall_while_the_margin_explodes(c):
 
 
 @settings(deadline=None, max_examples=10)
-@given(st.integers(0, 2**31), st.floats(0.1, 20))
+@given(seeds, st.floats(0.1, 20))
 def test_distance_to_collapse_cannot_fall_faster_than_root_t(seed, c):
     W, H, y = normal(seed, 3, 2, 3)
     at = np.array([0, 10, 100, 400])
@@ -583,7 +582,7 @@ def test_one_step_multiplies_a_within_class_deviation_by_the_closed_form(sizes, 
 
 
 @many
-@given(collapsible_sizes(n=(1, 3), extra=(0, 1)), st.integers(0, 2**31))
+@given(collapsible_sizes(n=(1, 3), extra=(0, 1)), seeds)
 def test_distance_to_collapse_is_invariant_and_at_most_that_of_any_rotation(sizes, seed):
     rng = np.random.default_rng(seed)
     K, n, d = sizes
@@ -600,7 +599,7 @@ def test_distance_to_collapse_is_invariant_and_at_most_that_of_any_rotation(size
 
 
 @many
-@given(collapsible_sizes(), st.floats(0.1, 9), st.integers(0, 2**31))
+@given(collapsible_sizes(), st.floats(0.1, 9), seeds)
 def test_distance_to_collapse_vanishes_at_collapse_only(sizes, q, seed):
     W, H, y = points.collapsed(*sizes, q)
     rng = np.random.default_rng(seed)

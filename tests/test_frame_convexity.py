@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ncpaper import kkt, margin, points, ulpm
 from tests import strategies as draws
+from tests.strategies import many, seeds
 
-many = settings(deadline=None, max_examples=25)
-seeds = st.integers(0, 2**32 - 1)
 positive = st.floats(0.2, 10)
 
 #: Convex, symmetric, nonincreasing functions of the K − 1 margins of a sample, m (K−1, M) → (M,).

@@ -3,16 +3,13 @@
 import numpy as np
 import pytest
 import sympy as sp
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.optimize import least_squares
 
 from ncpaper import etf, flow, kkt, margin, points, ulpm
 from tests import oracles
-from tests.strategies import collapsible_sizes, random_points
-
-many = settings(deadline=None, max_examples=25)
-seeds = st.integers(0, 2**31)
+from tests.strategies import collapsible_sizes, many, random_points, seeds
 
 
 def random_multipliers(K, y, seed):

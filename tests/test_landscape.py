@@ -5,17 +5,14 @@ import operator
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.linalg import eigh
 
 from ncpaper import certified, etf, flow, landscape, margin, measures, points, ulpm
 from tests import oracles
-from tests.strategies import collapsible_sizes, random_points
+from tests.strategies import collapsible_sizes, few, many, random_points, seeds
 
-some = settings(deadline=None, max_examples=25)
-few = settings(deadline=None, max_examples=10)
-seeds = st.integers(0, 2**31)
 radii = st.floats(0.5, 5.0)
 SQUARE_AND_CENTRE = np.array([[1.0, 0.0, -1.0, 0.0, 0.0], [0.0, 1.0, 0.0, -1.0, 0.0]])
 PENTAGON = np.array([np.cos(2 * np.pi * np.arange(5) / 5), np.sin(2 * np.pi * np.arange(5) / 5)])
@@ -63,7 +60,7 @@ def saddles(draw):
 # Definition 3.2
 
 
-@some
+@many
 @given(random_points(), seeds)
 def test_directions_orthogonal_to_the_point_are_the_velocities_on_the_sphere(point, seed):
     W, H, _ = point
@@ -77,7 +74,7 @@ def test_directions_orthogonal_to_the_point_are_the_velocities_on_the_sphere(poi
     assert inner((W, H), v) == pytest.approx(0, abs=1e-10 * rho * norm(*v))
 
 
-@some
+@many
 @given(st.integers(2, 4), st.integers(1, 2), st.integers(1, 3), st.sampled_from([0.0, 1e-3, 1.0]), seeds)
 def test_orthogonal_directions_have_one_dimension_less_than_the_space_except_at_the_origin(K, n, d, scale, seed):
     rng = np.random.default_rng(seed)
@@ -94,7 +91,7 @@ def test_at_the_origin_there_is_no_sphere():
         landscape.project(W, H, W, H)
 
 
-@some
+@many
 @given(random_points(scale=(0.2, 1.5)), seeds)
 def test_gradient_and_hessian_on_the_sphere_are_the_derivatives_along_great_circles(point, seed):
     W, H, y = point
@@ -124,14 +121,14 @@ def test_spectrum_is_that_of_the_hessian_restricted_to_the_tangent_space(point, 
 # Theorem 3.3 and Remark 3.2
 
 
-@some
+@many
 @given(random_points())
 def test_no_point_lies_below_the_closed_form_minimum_of_its_sphere(point):
     W, H, y = point
     assert ulpm.loss(*point) > landscape.minimum(W.shape[0], y.size // W.shape[0], norm(W, H)) * (1 - 1e-12)
 
 
-@some
+@many
 @given(collapsible_sizes(), radii, seeds)
 def test_every_collapsed_point_of_equal_norms_attains_the_minimum(sizes, radius, seed):
     W, H, y = points.minimiser(*sizes, radius)
@@ -164,7 +161,7 @@ def test_closed_form_minimum_is_out_of_reach_below_dimension_K_minus_1(sizes):
     assert min(ulpm.loss(*end, y) for end in ends) > 1.01 * landscape.minimum(K, n, 3.0)  # nearest: about 1.025
 
 
-@some
+@many
 @given(collapsible_sizes(), st.floats(0.1, 10), st.floats(0.1, 10), st.sampled_from([1, -1]))
 def test_collapsed_point_is_optimal_on_its_sphere_only_with_equal_norms(sizes, alpha, beta, sign):
     W, H, y = points.collapsed(*sizes)
@@ -176,7 +173,7 @@ def test_collapsed_point_is_optimal_on_its_sphere_only_with_equal_norms(sizes, a
         assert excess > 0.9 * sizes[0] * sizes[1] * (least - q) * (sizes[0] - 1) / (np.exp(least) + sizes[0] - 1)
 
 
-@some
+@many
 @given(collapsible_sizes(), st.floats(0.1, 10), st.floats(0.1, 10))
 def test_opposite_signs_turn_a_collapsed_point_into_one_that_misclassifies_everything(sizes, alpha, beta):
     W, H, y = points.collapsed(*sizes)
@@ -201,7 +198,7 @@ def test_a_zero_factor_destroys_collapse():
 # Theorem 3.4: what was meant
 
 
-@some
+@many
 @given(st.integers(2, 5), st.integers(1, 3), st.integers(1, 4), seeds)
 def test_points_with_zero_gradient_have_the_hessian_spectrum_in_closed_form(K, n, d, seed):
     W, H, y = flat_point(K, n, d, seed)
@@ -214,7 +211,7 @@ def test_points_with_zero_gradient_have_the_hessian_spectrum_in_closed_form(K, n
     assert landscape.saddle_direction(W, H, y)[0] == pytest.approx(expected[0], rel=1e-8)
 
 
-@some
+@many
 @given(saddles())
 def test_negative_multiplier_gives_curvature_of_twice_the_multiplier(point):
     W, H, y = point
@@ -227,7 +224,7 @@ def test_negative_multiplier_gives_curvature_of_twice_the_multiplier(point):
     assert landscape.saddle_direction(*turned)[0] == pytest.approx(lam - spectral(turned), rel=1e-9)
 
 
-@some
+@many
 @given(saddles())
 def test_least_eigenvalue_at_a_saddle_is_lambda_minus_sigma(point):
     lam, sigma = landscape.multiplier(*point), spectral(point)
@@ -239,7 +236,7 @@ def test_least_eigenvalue_at_a_saddle_is_lambda_minus_sigma(point):
     assert rayleigh(point, (dW, dH)) == pytest.approx(curvature, rel=1e-9)
 
 
-@some
+@many
 @given(saddles())
 def test_index_is_at_least_kernel_dimension_times_number_of_large_singular_values(point):
     W, _, _ = point
@@ -288,7 +285,7 @@ def test_critical_points_found_from_random_starts_are_strict_saddles_or_the_mini
     assert arrived >= 2
 
 
-@some
+@many
 @given(st.integers(2, 5), st.integers(1, 3), st.integers(1, 4), seeds)
 def test_with_zero_classifiers_the_point_is_critical_exactly_for_equal_class_means(K, n, d, seed):
     W, H, y = flat_point(K, n, d, seed)
@@ -304,7 +301,7 @@ def test_with_zero_classifiers_the_point_is_critical_exactly_for_equal_class_mea
     assert ulpm.loss(*landscape.great_circle(W, H, -gradient[0], -gradient[1], 1e-4), y) < ulpm.loss(W, H, y)
 
 
-@some
+@many
 @given(st.integers(2, 5), st.integers(1, 3), st.integers(1, 4), seeds)
 def test_with_zero_features_the_point_is_critical_exactly_for_equal_classifiers(K, n, d, seed):
     rng, y = np.random.default_rng(seed), ulpm.balanced_labels(K, n)
@@ -316,7 +313,7 @@ def test_with_zero_features_the_point_is_critical_exactly_for_equal_classifiers(
     assert norm(*landscape.gradient(*other)) > 1e-3
 
 
-@some
+@many
 @given(saddles(), st.floats(0.02, 4))
 def test_curvature_at_a_saddle_is_at_most_half_the_squared_radius_where_the_multiplier_is_positive(point, radius):
     W, H, y = point
@@ -343,7 +340,7 @@ def test_on_small_spheres_the_curvature_of_the_other_saddles_does_not_vanish(rad
     assert landscape.spectrum(W, H, y)[0] == pytest.approx(-np.sqrt(2), abs=radius**2)  # zero gradient
 
 
-@some
+@many
 @given(collapsible_sizes(K=(2, 5), n=(1, 3)), radii)
 def test_at_the_minimum_the_residual_has_spectral_norm_lambda_in_closed_form(sizes, radius):
     K, n, d = sizes
@@ -365,7 +362,7 @@ def test_hessian_at_the_minimum_vanishes_exactly_on_the_rotations(sizes, radius)
     assert values[rotations] > 1e-6  # the least non-zero eigenvalue of these sizes and radii is above 1e-4
 
 
-@some
+@many
 @given(random_points(scale=(0.2, 1.0)))
 def test_away_from_critical_points_the_gradient_on_the_sphere_already_descends(point):
     W, H, y = point
@@ -375,7 +372,7 @@ def test_away_from_critical_points_the_gradient_on_the_sphere_already_descends(p
     assert ulpm.loss(*lower, y) < ulpm.loss(*point)
 
 
-@some
+@many
 @given(saddles())
 def test_at_saddles_the_sphere_holds_strictly_lower_points_arbitrarily_near(point):
     W, H, y = point
@@ -401,7 +398,7 @@ def inequality_14(point, other, below):
     return near and same and bool(below(ulpm.loss(*other, y), ulpm.loss(*point)))
 
 
-@some
+@many
 @given(collapsible_sizes(K=(2, 5)), radii)
 def test_inequality_13_as_printed_holds_at_the_minimum_too_by_the_zero_direction(sizes, radius):
     point = points.minimiser(*sizes, radius)
@@ -410,7 +407,7 @@ def test_inequality_13_as_printed_holds_at_the_minimum_too_by_the_zero_direction
     assert not inequality_13(point, zero, operator.lt)  # it is the ≤ that admits it
 
 
-@some
+@many
 @given(collapsible_sizes(K=(2, 5)), radii)
 def test_inequality_14_as_printed_holds_at_the_minimum_too_by_the_point_itself(sizes, radius):
     point = points.minimiser(*sizes, radius)
@@ -418,7 +415,7 @@ def test_inequality_14_as_printed_holds_at_the_minimum_too_by_the_point_itself(s
     assert not inequality_14(point, point[:2], operator.lt)
 
 
-@some
+@many
 @given(collapsible_sizes(K=(3, 5)), radii, seeds)
 def test_strict_13_holds_at_the_minimum_along_rotations(sizes, radius, seed):
     W, H, y = points.minimiser(*sizes, radius)
@@ -429,7 +426,7 @@ def test_strict_13_holds_at_the_minimum_along_rotations(sizes, radius, seed):
         assert inequality_13((W, H, y), (10 * dW, 10 * dH), operator.lt)
 
 
-@some
+@many
 @given(collapsible_sizes(K=(2, 5)), radii, seeds, st.floats(0.01, 3))
 def test_strict_14_fails_at_the_minimum(sizes, radius, seed, angle):
     W, H, y = points.minimiser(*sizes, radius)
@@ -437,14 +434,14 @@ def test_strict_14_fails_at_the_minimum(sizes, radius, seed, angle):
     assert ulpm.loss(*there, y) >= ulpm.loss(W, H, y) * (1 - 1e-12)
 
 
-@some
+@many
 @given(random_points(d=(2, 6), scale=(0.2, 1.0)))
 def test_strict_13_holds_at_ordinary_points_as_well(point):
     g = landscape.gradient(*point)
     assert inequality_13(point, (-1e-2 * g[0], -1e-2 * g[1]), operator.lt)
 
 
-@some
+@many
 @given(st.integers(1, 4), radii, seeds, st.floats(0.01, 2))
 def test_strict_13_fails_at_the_minimum_when_d_is_one(n, radius, seed, delta):
     W, H, y = points.minimiser(2, n, 1, radius)
@@ -452,7 +449,7 @@ def test_strict_13_fails_at_the_minimum_when_d_is_one(n, radius, seed, delta):
     assert ulpm.loss(W + delta * dW, H + delta * dH, y) >= ulpm.loss(W, H, y) * (1 - 1e-12)
 
 
-@some
+@many
 @given(collapsible_sizes(K=(3, 5), n=(1, 2)), radii)
 def test_hessian_of_the_loss_on_the_tangent_space_is_indefinite_even_at_the_minimum(sizes, radius):
     W, H, y = points.minimiser(*sizes, radius)
@@ -464,7 +461,7 @@ def test_hessian_of_the_loss_on_the_tangent_space_is_indefinite_even_at_the_mini
     assert rayleigh((W, H, y), v) == pytest.approx(0, abs=1e-10)  # the term λ of the sphere restores zero
 
 
-@some
+@many
 @given(st.floats(0.5, 4.0))
 def test_opposite_of_the_minimum_is_critical_and_a_local_maximum_not_a_saddle(radius):
     W, H, y = points.minimiser(2, 1, 1, radius)
@@ -487,7 +484,7 @@ def test_square_and_centre_is_a_spurious_local_minimum_for_five_classes_in_the_p
     assert landscape.minimum(5, n, np.sqrt(square)) < pentagon < ulpm.loss(*point)
 
 
-@some
+@many
 @given(st.floats(0.1, 20))
 def test_square_and_centre_and_pentagon_have_their_losses_in_closed_form(square):
     s = square / 8
@@ -498,7 +495,7 @@ def test_square_and_centre_and_pentagon_have_their_losses_in_closed_form(square)
     assert ulpm.loss(*points.self_dual(PENTAGON, 1, np.sqrt(square))) == pytest.approx(expected, rel=1e-12)
 
 
-@some
+@many
 @given(seeds, st.floats(1e-3, 0.2))
 def test_strict_13_holds_and_strict_14_fails_at_the_square_with_its_centre_which_is_not_optimal(seed, angle):
     W, H, y = point = points.self_dual(SQUARE_AND_CENTRE, 1, 2.0)
@@ -659,7 +656,7 @@ def test_line_equations_are_the_gradient_and_the_hessian_on_the_sphere(sizes, gu
         assert np.linalg.det(block) == pytest.approx(float(apart[1].mid), rel=1e-8)
 
 
-@some
+@many
 @given(st.integers(2, 6), st.floats(0.1, 4), seeds)
 def test_on_a_line_a_class_with_zero_score_costs_log_K_and_one_side_of_p_classes_log_p_factorial(K, scale, seed):
     rng = np.random.default_rng(seed)
@@ -720,7 +717,7 @@ def test_the_same_configuration_is_a_saddle_in_dimension_K_minus_1():
 # Only along neural collapse directions
 
 
-@some
+@many
 @given(random_points(K=(3, 6), d=(3, 6), scale=(0.2, 1.0)), st.floats(0.01, 0.5), seeds)
 def test_gradient_descent_with_batches_and_momentum_never_leaves_a_subspace(point, step, seed):
     W, H, y = point

@@ -5,16 +5,12 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.optimize import least_squares
 
 from ncpaper import conservation, flow, margin, points, ulpm
-from tests.strategies import collapsible_sizes, random_points
-
-many = settings(deadline=None, max_examples=25)
-few = settings(deadline=None, max_examples=10)
-seeds = st.integers(0, 2**31)
+from tests.strategies import collapsible_sizes, few, many, random_points, seeds
 
 
 def ascent(W, H, y):

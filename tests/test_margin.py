@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ncpaper import etf, margin, points, ulpm
 from tests import oracles
-from tests.strategies import collapsible_sizes, random_points
+from tests.strategies import collapsible_sizes, random_points, seeds
 
 many = settings(deadline=None, max_examples=50)
 
@@ -42,7 +42,7 @@ def test_margin_never_exceeds_the_product_of_the_norms(point):
 
 
 @many
-@given(collapsible_sizes(), st.floats(0.1, 10), st.integers(0, 2**31))
+@given(collapsible_sizes(), st.floats(0.1, 10), seeds)
 def test_simplex_etf_attains_the_margin_bound(sizes, q, seed):
     W, H, y = points.collapsed(*sizes, q)
     U, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((sizes[2], sizes[2])))
@@ -87,7 +87,7 @@ def test_bound_is_not_attained_below_dimension_K_minus_1(K, n, d):
 
 
 @many
-@given(collapsible_sizes(), st.floats(1e-3, 1), st.integers(0, 2**31))
+@given(collapsible_sizes(), st.floats(1e-3, 1), seeds)
 def test_collapse_does_not_minimise_the_margin(sizes, size, seed):
     W, H, y = points.collapsed(*sizes)
     rng, norm = np.random.default_rng(seed), np.sqrt(ulpm.squared_norm(W, H))
@@ -109,7 +109,7 @@ def test_smoothed_margin_lies_below_the_normalized_margin(point):
 
 
 @many
-@given(collapsible_sizes(), st.floats(600, 1e6), st.integers(0, 2**31))
+@given(collapsible_sizes(), st.floats(600, 1e6), seeds)
 def test_smoothed_margin_lies_below_the_normalized_margin_where_the_loss_underflows(sizes, q, seed):
     """By no more than the logarithm of the number of wrong logits, from margins that do not underflow to enormous ones."""
     W, H, y = points.collapsed(*sizes, q)

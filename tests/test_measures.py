@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 import sympy
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ncpaper import etf, flow, margin, measures, points, ulpm
-from tests.strategies import collapsible_sizes, random_points
+from tests.strategies import collapsible_sizes, many, random_points, seeds
 
-many = settings(deadline=None, max_examples=25)
-seeds = st.integers(0, 2**32 - 1)
 exact = 1e-11  # rounding of float64 in a few products of numbers of order one; residuals of what fails are far above
 
 

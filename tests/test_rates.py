@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ncpaper import conservation, flow, margin, measures, points, rates, symbolic, ulpm
-
-many = settings(deadline=None, max_examples=25)
+from tests.strategies import many, seeds
 
 
 @many
@@ -64,7 +63,6 @@ def test_slope_does_not_depend_on_the_order_of_the_points():
 # ---------------------------------------------------------------- far
 
 few = settings(deadline=None, max_examples=8)
-seeds = st.integers(0, 2**31)
 FAR = np.array([600.0, 1250.0, 2500.0, 5000.0])
 SIZES = [
     (4, 2, 6, 0.5, 0),

@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 import sympy as sp
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
 from ncpaper import flow, margin, measures, points, stability, ulpm
-from tests.strategies import collapsible_sizes
+from tests.strategies import collapsible_sizes, many, seeds
 
-many = settings(deadline=None, max_examples=25)
 sizes = collapsible_sizes(K=(2, 5), n=(1, 3), extra=(0, 2))
 margins = st.floats(0.05, 25)
 
@@ -214,7 +213,7 @@ def test_direction_still_collapses_far_above_the_step_limit_while_the_spread_sta
 
 
 @many
-@given(collapsible_sizes(K=(2, 5), n=(1, 3), extra=(0, 2)), st.integers(0, 2**31))
+@given(collapsible_sizes(K=(2, 5), n=(1, 3), extra=(0, 2)), seeds)
 def test_point_of_given_spread_and_imbalance_is_nearer_to_collapse_the_larger_its_margin(size, seed):
     K, n, d = size
     excess = []
@@ -228,7 +227,7 @@ def test_point_of_given_spread_and_imbalance_is_nearer_to_collapse_the_larger_it
 
 
 @many
-@given(collapsible_sizes(K=(2, 5), n=(1, 3), extra=(1, 3)), st.integers(0, 2**31), st.floats(0.1, 10))
+@given(collapsible_sizes(K=(2, 5), n=(1, 3), extra=(1, 3)), seeds, st.floats(0.1, 10))
 def test_imbalance_bounds_the_features_across_the_row_space(size, seed, scale):
     K, n, d = size
     rng = np.random.default_rng(seed)
@@ -239,7 +238,7 @@ def test_imbalance_bounds_the_features_across_the_row_space(size, seed, scale):
 
 
 @many
-@given(collapsible_sizes(), st.integers(0, 2**31))
+@given(collapsible_sizes(), seeds)
 def test_norm_is_bounded_while_a_point_near_a_collapsed_direction_is_not_separated(sizes, seed):
     W, H, y = points.collapsed(*sizes, 1.0)
     rng = np.random.default_rng(seed)

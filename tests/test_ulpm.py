@@ -3,21 +3,19 @@
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ncpaper import ulpm
 from tests import oracles
-from tests.strategies import random_points
-
-many = settings(deadline=None, max_examples=25)
+from tests.strategies import many, random_points, seeds
 
 
 @st.composite
 def unbalanced_points(draw):
     """A random (W, H, y) whose labels are any labels: classes of unequal size, some of them empty."""
     K, M, d = draw(st.integers(2, 5)), draw(st.integers(1, 9)), draw(st.integers(1, 5))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    rng = np.random.default_rng(draw(seeds))
     return rng.standard_normal((K, d)), rng.standard_normal((d, M)), rng.integers(0, K, M)
 
 
@@ -43,7 +41,7 @@ def test_gradient_is_the_derivative_by_autograd(point):
 
 
 @many
-@given(random_points(scale=(0.1, 1.5)) | unbalanced_points(), st.integers(0, 2**31))
+@given(random_points(scale=(0.1, 1.5)) | unbalanced_points(), seeds)
 def test_hessian_vector_product_is_the_second_derivative_by_autograd(point, seed):
     W, H, y = point
     rng = np.random.default_rng(seed)
@@ -62,7 +60,7 @@ def test_residual_is_probability_minus_label(point):
 
 
 @many
-@given(st.integers(2, 5), st.integers(0, 2**31))
+@given(st.integers(2, 5), seeds)
 def test_logits_of_ten_thousand_keep_every_digit_of_loss_and_gradient(K, seed):
     """Integer logits near ±1e4, gaps up to 300: exact in float64, so that only the formulas can lose digits."""
     rng = np.random.default_rng(seed)
