@@ -73,11 +73,14 @@ def load(path):
     """
     try:
         record = json.loads(Path(path).read_text(encoding="utf8"))
-        digest, content = record.pop("sha256", None), {key: record[key] for key in ("certificate", "data")}
-        certificate = dict(content["certificate"])
+        digest, content = record.pop("sha256", None), {key: record.pop(key) for key in ("certificate", "data")}
+        certificate, found = dict(content["certificate"]), content_digest(content)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path}: expected a file with 'data' and 'certificate', {error!r}") from error
-    if digest not in (None, content_digest(content)):
+        said = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{path}: expected a file with 'data' and 'certificate', {said}") from error
+    if record:
+        raise ValueError(f"{path}: expected nothing but 'sha256', 'certificate' and 'data', got {', '.join(record)!r}")
+    if digest not in (None, found):
         raise ValueError(
             f"{path}: expected the content of which it names the SHA-256, it was changed since it was written"
         )

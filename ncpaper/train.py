@@ -161,7 +161,8 @@ class Settings:
         return "-".join(["vgg", self.preset, *(f"{k}={v}" for k, v in self.changes().items()), str(self.seed)])
 
 
-#: The sizes of a run: the first seconds, minutes, an hour; two edges of the square of width and images; its corner.
+#: The sizes of a run, first those of seconds, minutes and an hour, then two edges of the square of width and images, and
+#: its corner.
 SIZES = {
     "smoke": {"width": 0.125, "images": 500, "epochs": 3, "evaluations": 3},
     "pocket": {"width": 0.125, "images": 2_000, "epochs": 550, "precision": "float32"},
@@ -171,8 +172,8 @@ SIZES = {
     "paper": {"width": 1.0, "images": 60_000, "epochs": 600},
 }
 
-#: How each reading is trained: the second as the first; the third as the public code of the layer-peeled model trains it,
-#: but for its weight decay (5e-4), which the paper excludes.
+#: How each reading is trained. The second is trained as the first, the third as the public code of the layer-peeled model
+#: trains it, but for its weight decay (5e-4), which the paper excludes.
 RECIPES = {
     "plain": {},
     "normalised": {"reading": "normalised"},
@@ -203,7 +204,7 @@ DECISIONS = {
     "nc4_agreement": lambda W, H, y: 1 - measures.nc4_largest(W, H, y, H),
 }
 
-#: Measures of classifiers W (K, d) and features H (d, N) alone, as in section 4: the paper's model has no bias.
+#: Measures of classifiers W (K, d) and features H (d, N) alone, as in section 4, since the paper's model has no bias.
 GEOMETRY = {
     **{name: measure.function for name, measure in measures.SECTION_4.items()},
     "margin_without_bias": margin.margin,
@@ -211,7 +212,7 @@ GEOMETRY = {
     "norm_W": lambda W, H, y: np.linalg.norm(W),
 }
 
-#: The measures of the features that are recorded a second time: before the last ReLU, and in training mode.
+#: The measures of the features that are recorded before the last ReLU and in training mode too.
 HEADLINE = (
     "class_mean_norms",
     "within_class_variation",
@@ -378,11 +379,14 @@ def classifier(net):
     return tuple(p.detach().double().cpu().numpy() for p in net.classifier.parameters())
 
 
-def measures(net, F, y):
+def quantities(net, F, y):
     """``DECISIONS`` and ``GEOMETRY`` of the features ``F (N, d)``, with the norms and the normalised margins.
 
-    Raises ``FloatingPointError`` where all features are equal, as in a network that too large a step has switched off.
+    Raises ``FloatingPointError`` where features are not finite, or all are equal, as in a network that too large a step
+    has switched off.
     """
+    if not F.isfinite().all():
+        raise FloatingPointError("the features are not finite: try a smaller learning_rate")
     if torch.equal(F.amax(dim=0), F.amin(dim=0)):
         raise FloatingPointError("the features of all images are equal: try a smaller learning_rate")
     (W, b), y = classifier(net), y.cpu().numpy()
@@ -407,9 +411,9 @@ def headline(net, F, y):
 def measure(net, x, y):
     """All measures of a network on samples, in evaluation mode, in float64 from features computed in float32.
 
-    Raises what :func:`measures` does.
+    Raises what :func:`quantities` does.
     """
-    return measures(net, evaluated(net, x).relu_(), y)
+    return quantities(net, evaluated(net, x).relu_(), y)
 
 
 def decisions(net, F, y):
@@ -424,7 +428,7 @@ def measure_all(net, data, settings, epoch):
     """A row for each of the columns of a record: ``measured``, ``before_relu``, and ``training_mode`` where it differs."""
     F = evaluated(net, data.x)
     rows = {"before_relu": {"epoch": epoch, **headline(net, F, data.y)}}
-    rows["measured"] = {"epoch": epoch, **measures(net, F.relu_(), data.y)}
+    rows["measured"] = {"epoch": epoch, **quantities(net, F.relu_(), data.y)}
     test = decisions(net, evaluated(net, data.x_test).relu_(), data.y_test)
     rows["measured"] |= {f"test_{name}": number for name, number in test.items()}
     if vgg.READINGS[settings.reading].normalised and epoch in epochs_in_training_mode(settings):

@@ -10,7 +10,8 @@ from torch.nn.utils import skip_init
 
 from ncpaper import validate
 
-#: Configuration B: channels of the 3×3 convolutions, 0 for a 2×2 max-pooling. Source: Simonyan and Zisserman, table 1.
+#: Configuration B, as the channels of the 3×3 convolutions, and 0 for a 2×2 max-pooling. Source: Simonyan and Zisserman,
+#: table 1.
 CONFIGURATION_B = (64, 64, 0, 128, 128, 0, 256, 256, 0, 512, 512, 0, 512, 512, 0)
 
 
@@ -26,8 +27,9 @@ class Reading:
     hidden: tuple[int, ...]
 
 
-#: The readings: as printed by Simonyan and Zisserman without their head; with batch normalisation, as most public code has
-#: it; with the two hidden layers of the public code of the layer-peeled model (Fang, He, Long and Su).
+#: The first reading is that printed by Simonyan and Zisserman without their head, the second has batch normalisation, as
+#: most public code has it, the third also the two hidden layers of the public code of the layer-peeled model (Fang, He,
+#: Long and Su).
 READINGS = {
     "plain": Reading(normalised=False, hidden=()),
     "normalised": Reading(normalised=True, hidden=()),
