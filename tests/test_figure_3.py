@@ -10,12 +10,18 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ncpaper import fashion, measures, results, train
-from tests import real
+from tests import real, training
 
 RECORDS = {path.stem: results.load(path) for path in sorted(results.RECORDED.glob("vgg-*.json"))}
 LAPTOP = [f"vgg-laptop-{seed}" for seed in range(3)]
 many = settings(deadline=None, max_examples=50)
 seeds = st.integers(0, 2**31)
+
+
+@pytest.fixture(autouse=True)
+def few_test_images(monkeypatch):
+    """What is compared here is measured on the images that are trained on."""
+    monkeypatch.setattr(fashion, "load", training.few_test_images)
 
 
 def measured(name):
