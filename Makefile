@@ -58,7 +58,7 @@ bench: $(READY) ## measure the speed, as ratios within one run
 data: $(READY) ## fetch FashionMNIST and check it (for train, bench and some tests; NCPAPER_DATA names a folder that has it)
 	@$(RUN) -c "from ncpaper import fashion; fashion.load('train'); fashion.load('t10k'); print(fashion.folder())"
 
-train: $(READY) ## train VGG-13: PRESET=smoke (seconds), pocket (minutes), laptop (an hour) or paper (a GPU), SEED=0, DEVICE=cpu
+train: $(READY) ## train VGG-13: PRESET=smoke (seconds), pocket (minutes), laptop (an hour), many, wide or paper (a GPU), alone or with -normalised or -layer-peeled, SEED=0, DEVICE=cpu, OPTIONS="--epochs 100"
 	@echo "Training, resumed if it was interrupted; the record goes to figures/data"
 	@$(RUN) -m ncpaper.train --preset $(PRESET) --seed $(SEED) --device $(DEVICE) $(OPTIONS)
 

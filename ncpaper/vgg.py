@@ -1,44 +1,149 @@
-"""VGG-13 for FashionMNIST: configuration B of Simonyan and Zisserman whose forward gives features and logits."""
+"""VGG-13 for FashionMNIST in three readings: configuration B of Simonyan and Zisserman, and what stands around it."""
+
+from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import distributed, nn
+from torch.distributed.nn.functional import all_reduce
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import skip_init
 
 from ncpaper import validate
 
-#: Configuration B: channels of the 3×3 convolutions, 0 for a 2×2 max-pooling. Source: Simonyan and Zisserman, table 1.
+#: Configuration B, as the channels of the 3×3 convolutions, and 0 for a 2×2 max-pooling. Source: Simonyan and Zisserman,
+#: table 1.
 CONFIGURATION_B = (64, 64, 0, 128, 128, 0, 256, 256, 0, 512, 512, 0, 512, 512, 0)
 
 
-class VGG13(nn.Module):
-    """Ten convolutions and five poolings, then one linear classifier on the features they leave.
+@dataclass(frozen=True)
+class Reading:
+    """What a reading of "VGG-13" puts around the convolutions.
 
-    Images of 28 × 28 pixels do not survive five poolings: they are padded with zeros to 32 × 32, which leaves one pixel
-    of ``512·width`` features, not negative as eq. (2) has them. The two hidden layers of 4096 of the original head, made
-    for 25,088 features of a photograph, are left out; so is batch normalisation, which the original does not have.
-
-    ``forward(x (B, 1, 32, 32))`` returns ``features (B, d)`` and ``logits (B, classes)``.
-    Raises ``ValueError`` for a width that leaves a layer without channels.
+    ``normalised``: batch normalisation after each layer but the classifier; ``hidden``: the sizes of the layers between
+    convolutions and classifier.
     """
 
-    def __init__(self, width=1.0, classes=10, seed=0):
-        """Draw He-normal convolutions, zero biases, from ``seed``."""
+    normalised: bool
+    hidden: tuple[int, ...]
+
+
+#: The first reading is that printed by Simonyan and Zisserman without their head, the second has batch normalisation, as
+#: most public code has it, the third also the two hidden layers of the public code of the layer-peeled model (Fang, He,
+#: Long and Su).
+READINGS = {
+    "plain": Reading(normalised=False, hidden=()),
+    "normalised": Reading(normalised=True, hidden=()),
+    "layer-peeled": Reading(normalised=True, hidden=(4096, 4096)),
+}
+
+#: How 28 × 28 pixels become the 32 × 32 that five poolings need.
+FITS = ("pad", "resize")
+
+
+class Normalisation(_BatchNorm):
+    """Batch normalisation whose statistics are those of the whole batch, also where several processes share it.
+
+    In one process it is PyTorch's own. Several processes sum their values, by operations that PyTorch differentiates: its
+    own layer for several processes, ``SyncBatchNorm``, needs a GPU.
+    """
+
+    def _check_input_dim(self, x):
+        """Images and vectors alike."""
+
+    def forward(self, x):
+        """The values of each channel shifted and scaled to mean 0 and deviation 1, then by the layer's own parameters."""
+        shared = distributed.is_initialized() and distributed.get_world_size() > 1
+        if not (self.training and shared):
+            return super().forward(x)
+        h, axes = x.float().movedim(1, -1), tuple(range(x.dim() - 1))  # (B, …, C)
+        count = all_reduce(torch.tensor(float(h[..., 0].numel()), device=x.device))
+        mean = all_reduce(h.sum(axes)) / count  # (C,)
+        variance = all_reduce(((h - mean) ** 2).sum(axes)) / count  # (C,)
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+            self.num_batches_tracked += 1
+        h = (h - mean) * torch.rsqrt(variance + self.eps) * self.weight + self.bias
+        return h.movedim(-1, 1).to(x.dtype)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of layer: how one is built from its sizes, and how many parameters it has."""
+
+    build: object
+    parameters: object
+
+
+#: The kinds of layers. A bias before a normalisation changes nothing and is left out.
+KINDS = {
+    "convolution": Kind(
+        lambda a, b, bias: skip_init(nn.Conv2d, a, b, 3, padding=1, bias=bias), lambda a, b, bias: 9 * a * b + b * bias
+    ),
+    "linear": Kind(lambda a, b, bias: skip_init(nn.Linear, a, b, bias=bias), lambda a, b, bias: a * b + b * bias),
+    "normalisation": Kind(Normalisation, lambda c: 2 * c),
+    "rectifier": Kind(lambda: nn.ReLU(inplace=True), lambda: 0),
+    "pooling": Kind(lambda: nn.MaxPool2d(2), lambda: 0),
+    "flattening": Kind(nn.Flatten, lambda: 0),
+}
+
+
+def plan(width=1.0, classes=10, reading="plain"):
+    """The layers of a network in turn, each as its kind and its sizes; the last is the classifier.
+
+    Rectified is after the pooling where there is one, which is the same map with a quarter of the work, and at the very
+    end of the features. Raises ``ValueError`` for a width that leaves a layer without channels, or an unknown reading.
+
+    >>> plan(1 / 64)[-3:]
+    [('flattening',), ('rectifier',), ('linear', 8, 10, True)]
+    """
+    if reading not in READINGS:
+        raise ValueError(f"reading: expected one of {', '.join(READINGS)}, got {reading!r}")
+    chosen = READINGS[reading]
+    channels, hidden = (
+        [round(c * validate.positive("width", width)) for c in row] for row in (CONFIGURATION_B, chosen.hidden)
+    )
+    if any(c and not k for c, k in zip(CONFIGURATION_B, channels, strict=True)):
+        raise ValueError(f"width: expected at least one channel in every layer, got {width}")
+    normalisation = (lambda c: [("normalisation", c)]) if chosen.normalised else lambda c: []
+    layers, before = [], 1
+    for c, following in zip(channels, [*channels[1:], 0], strict=True):
+        layers += [("convolution", before, c, not chosen.normalised), *normalisation(c)] if c else [("pooling",)]
+        layers += [("rectifier",)] if not c or following else []
+        before = c or before
+    layers.insert(-1, ("flattening",))
+    for c in hidden:
+        layers += [("linear", before, c, not chosen.normalised), *normalisation(c), ("rectifier",)]
+        before = c
+    return [*layers, ("linear", before, classes, True)]
+
+
+class VGG13(nn.Module):
+    """Ten convolutions and five poolings, what the reading adds, and one linear classifier on the features they leave.
+
+    Images of 28 × 28 pixels do not survive five poolings: they come as 32 × 32, see :func:`images`, which leaves one pixel
+    of ``512·width`` features, or ``4096·width`` after the hidden layers of a reading that has them; after the last ReLU,
+    not negative, as eq. (2) has them.
+
+    ``forward(x (B, 1, 32, 32))`` returns ``features (B, d)`` and ``logits (B, classes)``; ``before(x)`` the features before
+    the last ReLU. Raises what :func:`plan` does.
+    """
+
+    def __init__(self, width=1.0, classes=10, seed=0, reading="plain"):
+        """Draw He-normal convolutions and linear layers, zero biases, from ``seed``; normalisations start as 1 and 0."""
         super().__init__()
-        channels = [round(c * validate.positive("width", width)) for c in CONFIGURATION_B]
-        if any(c and not k for c, k in zip(CONFIGURATION_B, channels, strict=True)):
-            raise ValueError(f"width: expected at least one channel in every layer, got {width}")
-        layers, before = [], 1
-        for c, following in zip(channels, [*channels[1:], 0], strict=True):
-            layers += [skip_init(nn.Conv2d, before, c, 3, padding=1)] if c else [nn.MaxPool2d(2)]
-            layers += [nn.ReLU(inplace=True)] if not c or following else []  # after the pooling, where there is one
-            before = c or before
-        self.features = nn.Sequential(*layers, nn.Flatten())
-        self.classifier = skip_init(nn.Linear, before, classes)
+        *layers, classifier = (KINDS[kind].build(*sizes) for kind, *sizes in plan(width, classes, reading))
+        self.features, self.classifier = nn.Sequential(*layers), classifier
         generator = torch.Generator().manual_seed(seed)
         for layer in self.modules():
             if isinstance(layer, (nn.Conv2d, nn.Linear)):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
-                nn.init.zeros_(layer.bias)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+
+    def before(self, x):
+        """The features of a batch of images before the last ReLU."""
+        return self.features[:-1](x)
 
     def forward(self, x):
         """The features and the logits of a batch of images."""
@@ -46,22 +151,31 @@ class VGG13(nn.Module):
         return h, self.classifier(h)
 
 
-def parameter_count(width=1.0, classes=10):
-    """The number of parameters by the formula: ``9·c·c′ + c′`` for each convolution, ``d·classes + classes`` at the end.
+def parameter_count(width=1.0, classes=10, reading="plain"):
+    """The number of parameters by the formulas of :data:`KINDS`.
 
-    >>> parameter_count()
-    9408970
+    That is ``9·c·c′ + c′`` for a convolution and ``d·d′ + d′`` for a linear layer; normalised, their c′ or d′ biases give
+    way to as many scales and as many shifts.
+
+    >>> parameter_count(), parameter_count(reading="normalised"), parameter_count(reading="layer-peeled")
+    (9408970, 9411914, 28338506)
     """
-    channels = [round(c * width) for c in CONFIGURATION_B if c]
-    pairs = zip([1, *channels], channels, strict=False)
-    return sum(9 * a * b + b for a, b in pairs) + channels[-1] * classes + classes
+    return sum(KINDS[kind].parameters(*sizes) for kind, *sizes in plan(width, classes, reading))
 
 
-def images(x, device="cpu"):
-    """Unsigned bytes ``(N, 28, 28)`` as network input ``(N, 1, 32, 32)``: mean 0, deviation 1 over all, padded by zeros.
+def images(x, device="cpu", fit="pad", like=None):
+    """Unsigned bytes ``(N, 28, 28)`` as network input ``(N, 1, 32, 32)``, standardised.
 
-    The padding is that of the raw image, black, and is standardised with it.
+    The mean and the deviation are those of all pixels of ``like``, by default of x itself. To 32 × 32 by a frame of raw
+    black, standardised with the image (``fit="pad"``), or by bilinear interpolation (``fit="resize"``).
+    Raises ``ValueError`` for another fit.
     """
-    x = torch.nn.functional.pad(torch.tensor(x)[:, None].to(device), (2, 2, 2, 2)).float()
-    inner = x[:, :, 2:-2, 2:-2]
-    return ((x - inner.mean()) / inner.std()).contiguous(memory_format=torch.channels_last)
+    if fit not in FITS:
+        raise ValueError(f"fit: expected one of {', '.join(FITS)}, got {fit!r}")
+    deviation, mean = (number.item() for number in torch.std_mean(torch.tensor(x if like is None else like).double()))
+    x = torch.tensor(x)[:, None].to(device).float().sub_(mean).div_(deviation)
+    if fit == "resize":
+        x = nn.functional.interpolate(x, size=(32, 32), mode="bilinear", align_corners=False)
+    else:
+        x = nn.functional.pad(x, (2, 2, 2, 2), value=-mean / deviation)
+    return x.contiguous(memory_format=torch.channels_last)

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     ["validate", "results"],
-    ["flow", "style", "fashion", "vgg", "symbolic", "certified"],
+    ["flow", "style", "fashion", "checkpoint", "vgg", "symbolic", "certified"],
     ["ulpm", "etf"],
     ["points"],
     ["margin", "measures", "conservation", "compiled"],
@@ -81,7 +81,9 @@ def test_every_test_file_is_named_after_a_module_or_a_chapter_or_a_part_of_the_p
     assert [name for name in named if name not in whole and not any(name.startswith(f"{c}_") for c in chapters)] == []
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if p.stem not in ("vgg", "train")], ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", [p for p in MODULES if p.stem not in ("checkpoint", "vgg", "train")], ids=lambda p: p.stem
+)
 def test_the_theory_does_not_need_torch(path):
     tree = ast.parse(path.read_text(encoding="utf8"))
     found = {a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import textwrap
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ncpaper import results
 
@@ -42,7 +45,7 @@ def test_what_is_saved_is_loaded_with_its_certificate(tmp_path):
 def test_a_saved_file_is_plain_json_that_ends_with_a_line_end(tmp_path):
     results.save(tmp_path / "run.json", [1, 2], **BIRTH)
     text = (tmp_path / "run.json").read_text(encoding="utf8")
-    assert set(json.loads(text)) == {"certificate", "data"}
+    assert set(json.loads(text)) == {"sha256", "certificate", "data"}
     assert text.endswith("}\n")
 
 
@@ -154,6 +157,65 @@ def test_a_file_that_is_no_record_is_refused_by_its_name(tmp_path, text):
     (tmp_path / "other.json").write_text(text)
     with pytest.raises(ValueError, match=r"other\.json: expected a file with 'data' and 'certificate'"):
         results.load(tmp_path / "other.json")
+
+
+@settings(deadline=None, max_examples=100)
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_a_record_with_a_flipped_bit_is_refused_by_name_or_says_the_same(tmp_path_factory, place, bit):
+    """The same where the bit is that between 1e-05 and 1E-05, or in a digit beyond the 53 bits of a number."""
+    path, data = (
+        tmp_path_factory.getbasetemp() / "flipped.json",
+        {"margin": [0.1, 1 / 3, 1e-300, -5.0], "name": "Größe"},
+    )
+    results.save(path, data, **BIRTH)
+    whole, damaged = results.load(path), bytearray(path.read_bytes())
+    damaged[int(place * len(damaged))] ^= 1 << bit
+    path.write_bytes(damaged)
+    try:
+        found = results.load(path)
+    except ValueError as error:
+        found, said = whole, str(error)
+    else:
+        said = "flipped.json: expected nothing"
+    assert found == whole
+    assert re.fullmatch(r"[^\n]*flipped\.json: expected [^\n]{1,200}", said)
+
+
+def test_a_changed_number_in_a_record_is_refused_by_its_name(tmp_path):
+    results.save(tmp_path / "run.json", {"margin": [0.25]}, **BIRTH)
+    text = (tmp_path / "run.json").read_text()
+    (tmp_path / "run.json").write_text(text.replace("0.25", "0.75"))
+    with pytest.raises(ValueError, match=r"run\.json: expected the content of which it names the SHA-256"):
+        results.load(tmp_path / "run.json")
+
+
+def test_a_record_without_a_digest_is_loaded_and_says_so(tmp_path):
+    results.save(tmp_path / "run.json", [1, 2], **BIRTH)
+    record = json.loads((tmp_path / "run.json").read_text())
+    del record["sha256"]
+    (tmp_path / "old.json").write_text(json.dumps(record))
+    (new, made), (old, made_2) = (results.load(tmp_path / f"{name}.json") for name in ("run", "old"))
+    assert new == old
+    assert made | {"checked": False} == made_2 != made
+
+
+def test_nan_in_a_record_without_a_digest_is_refused_by_its_name(tmp_path):
+    (tmp_path / "old.json").write_text('{"data": [NaN], "certificate": {}}')
+    with pytest.raises(ValueError, match=r"old\.json: expected a file"):
+        results.load(tmp_path / "old.json")
+
+
+def test_a_full_disk_is_reported_with_the_name_of_the_file(tmp_path, monkeypatch):
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no device that is always full")
+
+    def to_the_full_device(self, content, write_bytes=Path.write_bytes):
+        return write_bytes(Path("/dev/full"), content)
+
+    monkeypatch.setattr(Path, "write_bytes", to_the_full_device)
+    with pytest.raises(OSError, match=r"No space left on device: '[^\n]*run\.json'$"):
+        results.save(tmp_path / "run.json", [1], **BIRTH)
+    assert names(tmp_path) == []
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path):

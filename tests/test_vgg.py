@@ -1,6 +1,7 @@
 """VGG-13: its layers, its sizes, its start, and what it is given."""
 
 import copy
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -28,6 +29,48 @@ def layers(net, kind):
 def test_parameters_are_as_many_as_the_formula_says(width, classes):
     net = vgg.VGG13(width, classes)
     assert sum(p.numel() for p in net.parameters()) == vgg.parameter_count(width, classes)
+
+
+CHANNELS = [1, 64, 64, 128, 128, 256, 256, 512, 512, 512, 512]
+CONVOLUTIONS = list(pairwise(CHANNELS))
+COUNTS = {  # in words: 9 weights for each pair of channels, then a bias each, or a scale and a shift; then what is dense
+    "plain": sum(9 * a * b + b for a, b in CONVOLUTIONS) + 512 * 10 + 10,
+    "normalised": sum(9 * a * b + 2 * b for a, b in CONVOLUTIONS) + 512 * 10 + 10,
+    "layer-peeled": sum(9 * a * b + 2 * b for a, b in CONVOLUTIONS)
+    + (512 * 4096 + 2 * 4096)
+    + (4096 * 4096 + 2 * 4096)
+    + (4096 * 10 + 10),
+}
+
+
+@pytest.mark.parametrize("reading", vgg.READINGS)
+def test_every_reading_has_as_many_parameters_as_its_words_say(reading):
+    assert vgg.parameter_count(reading=reading) == COUNTS[reading]
+    for width in (1 / 64, 0.1):
+        net = vgg.VGG13(width, reading=reading)
+        assert sum(p.numel() for p in net.parameters()) == vgg.parameter_count(width, reading=reading)
+
+
+@pytest.mark.parametrize("reading", vgg.READINGS)
+def test_features_are_signed_before_the_last_rectifier_and_not_negative_after_it(reading):
+    net, x = vgg.VGG13(1 / 16, reading=reading), batch(8)
+    before, (after, _) = net.before(x), net(x)
+    assert before.min() < 0 < before.max()
+    assert torch.equal(after, before.clamp(min=0))
+
+
+def test_an_unknown_reading_or_fit_is_refused_with_the_choices():
+    with pytest.raises(ValueError, match="reading: expected one of plain, normalised, layer-peeled, got 'VGG16'"):
+        vgg.VGG13(reading="VGG16")
+    with pytest.raises(ValueError, match="fit: expected one of pad, resize, got 'crop'"):
+        vgg.images(np.zeros((1, 28, 28), dtype=np.uint8), fit="crop")
+
+
+def test_normalised_layers_have_mean_zero_and_deviation_one_over_the_batch():
+    layer, x = vgg.Normalisation(6), 3 + 2 * torch.randn(40, 6, 5, 5, generator=torch.Generator().manual_seed(0))
+    h = layer.train()(x).transpose(0, 1).flatten(1)  # (C, B·…)
+    torch.testing.assert_close(h.mean(dim=1), torch.zeros(6), rtol=0, atol=1e-5)
+    torch.testing.assert_close(h.std(dim=1, correction=0), torch.ones(6), rtol=0, atol=1e-4)
 
 
 def test_with_the_head_and_the_colours_of_the_original_the_parameters_are_the_133_million_of_its_table():

@@ -141,10 +141,10 @@ def training(preset, images):
 def measuring(preset):
     """What measuring costs beside training, with the recorded epochs' spacing; prints it."""
     settings = train.PRESETS[preset]
-    x, y = train.load_data(settings, "cpu")
+    data = train.load_data(settings, "cpu")
     net, optimiser = train.start(settings, "cpu")
-    epoch = min(timed(lambda: train.train_epoch(net, optimiser, x, y, settings, 1))[1] for _ in range(2))
-    once = min(timed(lambda: train.measure(net, x, y))[1] for _ in range(2))
+    epoch = min(timed(lambda: train.train_epoch(net, optimiser, *data, settings, 1))[1] for _ in range(2))
+    once = min(timed(lambda: train.measure_all(net, data, settings, 1))[1] for _ in range(2))
     times = len(train.epochs_to_measure(settings))
     share = once * times / (epoch * settings.epochs)
     print(
