@@ -368,6 +368,9 @@ def test_delta_bounds_every_complementarity_product(point):
     assert products.min() >= -1e-9
     assert products.max() <= 1 / (np.e * C * q) + 1e-12
     assert products.max() <= alignment.delta(W.shape[0], C, q)
+    assert alignment.delta(len(W), C, q) * np.e * C * q == pytest.approx(
+        np.e * len(W) / 2
+    )  # so often the sharper bound
 
 
 def test_complementarity_products_can_reach_a_third_of_their_bound():

@@ -101,8 +101,8 @@ def test_scaled_point_is_feasible_exactly_from_the_inverse_root_of_the_margin_on
     threshold = margin.margin(W, H, y) ** -0.5
     alpha *= threshold
     assume(abs(abs(alpha) / threshold - 1) > 1e-9)
-    feasible = margin.margin(alpha * W, alpha * H, y) >= 1
-    assert feasible == (abs(alpha) >= threshold)
+    leads = [alpha**2 * (W[k] - W[j]) @ H[:, m] for m, k in enumerate(y) for j in range(len(W)) if j != k]
+    assert (min(leads) >= 1) == (abs(alpha) >= threshold)
 
 
 @many

@@ -168,6 +168,8 @@ def test_collapsed_point_is_optimal_on_its_sphere_only_with_equal_norms(sizes, a
     W, H = sign * alpha * W, sign * beta * H
     excess = ulpm.loss(W, H, y) - landscape.minimum(*sizes[:2], norm(W, H))
     assert excess >= -1e-12 * sizes[0] * sizes[1]
+    equal = (W, alpha / beta * H)
+    assert ulpm.loss(*equal, y) == pytest.approx(landscape.minimum(*sizes[:2], norm(*equal)), rel=1e-9)
     if abs(np.log(alpha / beta)) > 0.1:
         q, least = alpha * beta, (alpha**2 + beta**2) / 2  # the margin there, and at the minimum
         assert excess > 0.9 * sizes[0] * sizes[1] * (least - q) * (sizes[0] - 1) / (np.exp(least) + sizes[0] - 1)

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import yaml
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective, SphinxRole
@@ -11,6 +12,7 @@ from ncpaper import claims
 
 ROOT = claims.LEDGER.parents[1]
 GALLERY = Path("figures/manifest.json")
+ERRORS = (Path("tests/errors.yml"), Path("tests/errors.json"))
 
 
 def slug(verdict):
@@ -112,6 +114,22 @@ class Summary(Rendered):
         return "\n".join([*rows, ":::"])
 
 
+class Errors(Rendered):
+    """The deliberate error of each claim, in words, and the test that sees it, or the reason why none does."""
+
+    def text(self, ledger):
+        for path in ERRORS:
+            self.env.note_dependency(str(ROOT / path))
+        entries, made = (yaml.safe_load((ROOT / path).read_text(encoding="utf8")) for path in ERRORS)  # JSON is YAML
+        caught = {row["claim"]: row["caught"] for row in made}
+        rows = [":::{list-table}", ":header-rows: 1", ":widths: 20 35 45", "", "* - claim\n  - error\n  - seen by"]
+        for entry in entries:
+            claim, test = ledger[entry["claim"]], caught[entry["claim"]]
+            seen = f"`{test.partition('::')[2]}`" if test else entry["reason"]
+            rows.append(f"* - {{ref}}`{claim.id} <{claim.anchor}>`\n  - {entry.get('words', 'none')}\n  - {seen}")
+        return "\n".join([*rows, ":::"])
+
+
 class Errata(Rendered):
     """Printed, corrected, consequence, test: one entry for each statement that does not simply hold."""
 
@@ -191,6 +209,7 @@ def setup(app):
         "claims-table": ClaimsTable,
         "claims-summary": Summary,
         "errata": Errata,
+        "errors-table": Errors,
         "gallery": Gallery,
     }.items():
         app.add_directive(name, directive)
