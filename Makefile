@@ -15,8 +15,8 @@ OPTIONS ?=
 READY := $(ENV)/.ncpaper-ready
 # Every program runs the package of this tree, with one thread and without the reader's own configuration.
 RUN := $(ENV)/bin/python -I book/_tools/clean.py
-# The tests of the rendered pages, which take long and run beside the others.
-PAGES := tests/test_book.py tests/test_browser.py
+# The tests of what is rendered: figures that the comparison of the notebooks leaves, and pages.
+RENDERED := tests/test_figures.py tests/test_book.py tests/test_browser.py
 
 .DEFAULT_GOAL := help
 .PHONY: help ready book outputs figures test lint bench errors data train lock clean
@@ -40,13 +40,14 @@ figures: $(READY) ## write every figure with its data and its manifest into figu
 	@$(RUN) book/_tools/figures.py figures
 
 test: $(READY) ## run the tests and compare every notebook with its stored outputs
-	@echo "Comparing every cell of book/*.ipynb with a fresh run, then running the tests; those of the rendered pages meanwhile"
+	@echo "Comparing every cell of book/*.ipynb with a fresh run, then testing figures and pages; the other tests run meanwhile"
 	@fresh=$$(mktemp -d) || exit 1; trap 'rm -rf "$$fresh"' EXIT; mkdir "$$fresh/figures"; \
-	$(RUN) -m pytest -q -p no:cacheprovider $(PAGES) > "$$fresh/pages.log" 2>&1 & pages=$$!; \
+	$(RUN) -m pytest -q -p no:cacheprovider --doctest-modules --durations=5 $(RENDERED:%=--ignore=%) \
+		> "$$fresh/tests.log" 2>&1 & tests=$$!; \
 	NCPAPER_FIGURES="$$fresh/figures" $(RUN) -m pytest -q -p no:cacheprovider \
 		--nbval --nbval-sanitize-with tests/sanitize.cfg book \
-	&& NCPAPER_FRESH="$$fresh/figures" $(RUN) -m pytest -q -p no:cacheprovider --doctest-modules --durations=5 $(PAGES:%=--ignore=%); \
-	status=$$?; wait $$pages || status=1; echo "Tests of the rendered pages:"; cat "$$fresh/pages.log"; exit $$status
+	&& NCPAPER_FRESH="$$fresh/figures" $(RUN) -m pytest -q -p no:cacheprovider $(RENDERED); \
+	status=$$?; wait $$tests || status=1; echo "The other tests:"; cat "$$fresh/tests.log"; exit $$status
 
 lint: $(READY) ## check the style of the code
 	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check ncpaper tests book/_ext book/_tools

@@ -29,6 +29,29 @@ PROOFS = ("complete", "sketched", "cited", "none")
 
 
 @dataclass(frozen=True)
+class Tolerance:
+    """How much room a test gives to a number, and why; ``test`` is its pytest id without parameters.
+
+    What a claim compares exactly, or with a strict inequality, has no tolerance.
+    """
+
+    value: float
+    why: str
+    test: str
+
+
+def tolerances(name, entries):
+    """The entries of a ledger as :class:`Tolerance`; raise ``ValueError`` naming ``name`` for anything else."""
+    if not isinstance(entries, list):
+        raise ValueError(f"{name}: expected a list of mappings with value, why and test, got {entries!r}")
+    for entry in entries:
+        good = isinstance(entry, dict) and set(entry) == {"value", "why", "test"}
+        if not (good and isinstance(entry["value"], float) and all(isinstance(entry[k], str) for k in ("why", "test"))):
+            raise ValueError(f"{name}: expected a mapping of a number value and texts why and test, got {entry!r}")
+    return [Tolerance(**entry) for entry in entries]
+
+
+@dataclass(frozen=True)
 class Claim:
     """One printed statement with its verdict; the text fields are MyST Markdown."""
 
@@ -44,7 +67,7 @@ class Claim:
     evidence: list
     basis: str
     proof: str
-    tolerance: str
+    tolerance: list[Tolerance]
     tests: list
     refutes: list
 
@@ -52,6 +75,9 @@ class Claim:
         """Raise ``ValueError`` naming the claim and the field where a field has no allowed type or value."""
         for f in fields(self):
             value = getattr(self, f.name)
+            if f.name == "tolerance":
+                object.__setattr__(self, "tolerance", tolerances(f"{self.id}: tolerance", value))
+                continue
             if not isinstance(value, f.type) or (f.type is list and not all(isinstance(v, str) for v in value)):
                 wanted = "a list of texts" if f.type is list else "a text"
                 raise ValueError(f"{self.id}: {f.name}: expected {wanted}, got {value!r}")

@@ -52,7 +52,13 @@ def test_only_figure_3_is_left_untested():
 
 @pytest.mark.parametrize("claim", LEDGER.values(), ids=lambda c: c.id)
 def test_every_text_of_a_claim_is_written(claim):
-    for text in (claim.printed, claim.statement, claim.consequence, claim.basis, claim.tolerance):
+    for text in (
+        claim.printed,
+        claim.statement,
+        claim.consequence,
+        claim.basis,
+        *(entry.why for entry in claim.tolerance),
+    ):
         assert text
         assert "TODO" not in text
 
@@ -102,6 +108,48 @@ def test_every_test_that_a_claim_names_exists(claim):
     assert set(claim.tests) | set(claim.refutes) <= TESTS
 
 
+def definitions(path):
+    """The functions of a file by name, and the numbers its module gives names to."""
+    functions, numbers = {}, {}
+    for node in ast.parse((ROOT / path).read_text(encoding="utf8")).body:
+        if isinstance(node, ast.FunctionDef):
+            functions[node.name] = node
+        for target in node.targets if isinstance(node, ast.Assign) else ():
+            if isinstance(target, ast.Name) and isinstance(node.value, ast.Constant):
+                numbers[target.id] = node.value.value
+    return functions, numbers
+
+
+def numbers_in(name, functions, numbers, seen=()):
+    """The numbers in the source of a function, and in that of the functions and constants of its file that it uses."""
+    for node in ast.walk(functions[name]):
+        if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
+            yield float(node.value)
+        elif isinstance(node, ast.Name) and node.id in numbers:
+            yield numbers[node.id]
+        elif isinstance(node, ast.Name) and node.id in functions and node.id not in (name, *seen):
+            yield from numbers_in(node.id, functions, numbers, (name, *seen))
+
+
+@pytest.mark.parametrize("claim", [c for c in LEDGER.values() if c.tolerance], ids=lambda c: c.id)
+def test_every_tolerance_stands_in_the_test_that_it_names(claim):
+    for entry in claim.tolerance:
+        path, name = entry.test.split("::")
+        assert entry.test in claim.tests + claim.refutes or path.startswith("ncpaper/")
+        assert entry.value in set(numbers_in(name, *definitions(path))), entry
+
+
+@pytest.mark.parametrize("bad", [{"value": 1}, {"why": 1}, {"test": None}, {"more": "x"}])
+def test_a_tolerance_without_number_reason_or_test_is_refused(tmp_path, bad):
+    path = tmp_path / "claims.yml"
+    path.write_text(
+        yaml.safe_dump([sound_entry() | {"tolerance": [{"value": 0.1, "why": "x", "test": "x"} | bad]}]),
+        encoding="utf8",
+    )
+    with pytest.raises(ValueError, match="x: tolerance: expected a mapping of a number value and texts why and test"):
+        claims.read(path)
+
+
 @pytest.mark.parametrize("claim", LEDGER.values(), ids=lambda c: c.id)
 def test_no_test_is_counted_for_what_is_printed_and_for_what_is_true(claim):
     assert set(claim.tests).isdisjoint(claim.refutes)
@@ -123,7 +171,7 @@ def test_the_claims_page_has_a_table_for_every_chapter_in_the_order_of_the_ledge
 def sound_entry():
     """An entry of the right types and values, for a test to spoil."""
     entry = {f.name: ["x"] if f.type is list else "x" for f in dataclasses.fields(claims.Claim)}
-    return entry | {"verdict": "holds", "evidence": ["exact"], "proof": "none"}
+    return entry | {"verdict": "holds", "evidence": ["exact"], "proof": "none", "tolerance": []}
 
 
 @pytest.mark.parametrize("field", dataclasses.fields(claims.Claim), ids=lambda f: f.name)
@@ -133,7 +181,9 @@ def test_an_ill_typed_field_of_a_claim_is_refused_by_name(tmp_path, field):
     assert list(claims.read(path)) == ["x"]
     for bad in [None, 12, True, {"x": "x"}, "x" if field.type is list else ["x"], [12], [None]]:
         path.write_text(yaml.safe_dump([sound_entry() | {field.name: bad}]), encoding="utf8")
-        with pytest.raises(ValueError, match=rf": {field.name}: expected a (list of texts|text), got"):
+        with pytest.raises(
+            ValueError, match=rf": {field.name}: expected a (list of texts|text|list of mappings.*|mapping .*), got"
+        ):
             claims.read(path)
 
 

@@ -57,6 +57,12 @@ class OneClaim(Rendered):
         return self.box(ledger[self.arguments[0]])
 
 
+def room(claim):
+    """How much room the tests of a claim give to numbers, and why."""
+    given = "; ".join(f"{entry.value:.3g}, {entry.why}" for entry in claim.tolerance)
+    return f"tolerance: {given}" if given else "tolerance: none, all comparisons are exact or strict"
+
+
 class ClaimBox(OneClaim):
     """What the paper prints, with the badge of its verdict."""
 
@@ -77,7 +83,7 @@ class VerdictBox(OneClaim):
         if claim.consequence and claim.verdict != "holds":
             parts.append(f"*Consequence.* {claim.consequence}")
         known = f"*How it is known.* {claim.basis} Evidence: {', '.join(claim.evidence) or 'none'}"
-        parts.append(f"{known}; proof: {claim.proof}; tolerance: {claim.tolerance}.")
+        parts.append(f"{known}; proof: {claim.proof}; {room(claim)}.")
         body = "\n\n".join([*parts, tests(claim)])
         return (
             f"::::{{admonition}} Verdict on {claim.id}\n:class: verdict verdict-{slug(claim.verdict)}\n\n{body}\n::::"
