@@ -54,7 +54,7 @@ lint: $(READY) ## check the style of the code
 
 bench: $(READY) ## measure the speed, as ratios within one run
 	@echo "Measuring; the table is printed"
-	@$(RUN) book/_tools/bench.py
+	@$(RUN) tests/bench.py
 
 errors: $(READY) ## make one deliberate error for each claim, in a copy, and see which of its tests turns red (minutes)
 	@echo "Making the errors of tests/errors.yml, one after another; the table goes to tests/errors.json"

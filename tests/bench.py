@@ -1,4 +1,4 @@
-"""Measure the speed: ``python book/_tools/bench.py`` prints a table (``make bench``).
+"""Measure the speed: ``python tests/bench.py`` prints a table (``make bench``).
 
 Times are processor times of this process, one thread, so that other programs disturb them little. The programs that are
 compared run in turn within each repetition, and only ratios within one repetition are formed: median (least, greatest).
@@ -15,7 +15,7 @@ from pathlib import Path
 
 for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
     os.environ[f"{library}_NUM_THREADS"] = "1"
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
