@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import distributed, nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import skip_init
 
@@ -40,11 +39,29 @@ READINGS = {
 FITS = ("pad", "resize")
 
 
+class SumOverProcesses(torch.autograd.Function):
+    """The sum of a tensor over all processes; its gradient is the sum of theirs."""
+
+    @staticmethod
+    def forward(_, x):
+        """The sum, the same in each process."""
+        total = x.detach().clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_, gradient):
+        """The sum enters the loss of each process, so that the derivatives of all of them add up."""
+        total = gradient.clone()
+        distributed.all_reduce(total)
+        return total
+
+
 class Normalisation(_BatchNorm):
     """Batch normalisation whose statistics are those of the whole batch, also where several processes share it.
 
-    In one process it is PyTorch's own. Several processes sum their values, by operations that PyTorch differentiates: its
-    own layer for several processes, ``SyncBatchNorm``, needs a GPU.
+    In one process it is PyTorch's own. Several processes sum their values by hand: PyTorch's layer for several processes,
+    ``SyncBatchNorm``, needs a GPU.
     """
 
     def _check_input_dim(self, x):
@@ -55,10 +72,10 @@ class Normalisation(_BatchNorm):
         shared = distributed.is_initialized() and distributed.get_world_size() > 1
         if not (self.training and shared):
             return super().forward(x)
-        h, axes = x.float().movedim(1, -1), tuple(range(x.dim() - 1))  # (B, …, C)
-        count = all_reduce(torch.tensor(float(h[..., 0].numel()), device=x.device))
-        mean = all_reduce(h.sum(axes)) / count  # (C,)
-        variance = all_reduce(((h - mean) ** 2).sum(axes)) / count  # (C,)
+        h, axes, total = x.to(self.weight.dtype).movedim(1, -1), tuple(range(x.dim() - 1)), SumOverProcesses.apply
+        count = total(h.new_tensor(h[..., 0].numel()))
+        mean = total(h.sum(axes)) / count  # (C,), of h (B, …, C)
+        variance = total(((h - mean) ** 2).sum(axes)) / count  # (C,)
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)

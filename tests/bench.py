@@ -101,9 +101,9 @@ def operations_per_image(net):
     hooks = [
         layer.register_forward_hook(lambda layer, _, out: products.append(out.numel() * layer.weight[0].numel()))
         for layer in net.modules()
-        if hasattr(layer, "weight")
+        if isinstance(layer, (torch.nn.Conv2d, torch.nn.Linear))
     ]
-    net(image)
+    net.eval()(image)
     for hook in hooks:
         hook.remove()
     return 3 * 2 * sum(products)
@@ -111,9 +111,12 @@ def operations_per_image(net):
 
 def training(preset, images):
     """Epochs of the training program and of the plain recipe, in turn, on as many images; prints their rows."""
-    settings = replace(train.PRESETS[preset], images=images)
+    settings = replace(train.PRESETS[preset], images=images, fit="pad")
     (pixels, labels), programs, order = fashion.load("train"), {}, train.order(settings, 1).tolist()
-    plain, data = oracles.plain_network(settings.width, 0), oracles.OneImageAtATime(pixels[:images], labels[:images])
+    plain, data = (
+        oracles.plain_network(settings.width, 0, settings.reading),
+        oracles.OneImageAtATime(pixels[:images], labels[:images]),
+    )
     plain_optimiser = torch.optim.SGD(plain.parameters(), settings.learning_rate, settings.momentum)
     programs["plain recipe, float32"] = lambda: oracles.plain_epoch(plain, plain_optimiser, data, order, settings.batch)
     x, y = train.load_data(settings, "cpu")
@@ -144,11 +147,11 @@ def measuring(preset):
     data = train.load_data(settings, "cpu")
     net, optimiser = train.start(settings, "cpu")
     epoch = min(timed(lambda: train.train_epoch(net, optimiser, *data, settings, 1))[1] for _ in range(2))
-    once = min(timed(lambda: train.measure_all(net, data, settings, 1))[1] for _ in range(2))
-    times = len(train.epochs_to_measure(settings))
-    share = once * times / (epoch * settings.epochs)
+    at, both = train.epochs_to_measure(settings), train.epochs_in_training_mode(settings)
+    once, twice = (timed(lambda e=e: train.measure_all(net, data, settings, e))[1] for e in (min(at - both), 0))
+    share = (once * len(at - both) + twice * len(both)) / (epoch * settings.epochs)
     print(
-        f"  measuring {times} of {settings.epochs} epochs of the preset {preset}: {share:.1%} of the time of training"
+        f"  measuring {len(at)} of {settings.epochs} epochs of the preset {preset}: {share:.1%} of the time of training"
     )
 
 
@@ -218,9 +221,11 @@ def main():
     for n in (10, 2):
         figure_2(n)
     checks()
-    for preset, images in {"pocket": 1280, "laptop": 1280, "paper": 256}.items():
+    sizes = {"pocket": 1280, "laptop": 1280, "laptop-normalised": 1280, "laptop-layer-peeled": 1280, "paper": 256}
+    for preset, images in sizes.items():
         training(preset, images)
-    measuring("laptop")
+    for preset in ("laptop", "laptop-normalised"):
+        measuring(preset)
     doors()
 
 

@@ -142,16 +142,21 @@ class OneImageAtATime(Dataset):
         return (image - self.mean) / self.deviation, int(self.labels[i])
 
 
-def plain_network(width, seed):
-    """VGG-13 as its table reads, every convolution rectified before it is pooled, with the start of ``vgg.VGG13``."""
-    layers, before = [], 1
+def plain_network(width, seed, reading="plain"):
+    """VGG-13 as tutorials write it, every convolution rectified before it is pooled, with the start of ``vgg.VGG13``."""
+    layers, before, normalised = [], 1, reading != "plain"
     for c in vgg.CONFIGURATION_B:
         k = round(c * width)
-        layers += [nn.Conv2d(before, k, 3, padding=1), nn.ReLU()] if c else [nn.MaxPool2d(2)]
+        layers += [nn.Conv2d(before, k, 3, padding=1, bias=not normalised)] if c else [nn.MaxPool2d(2)]
+        layers += [nn.BatchNorm2d(k)] * (normalised and c > 0) + [nn.ReLU()] * (c > 0)
         before = k or before
-    net = nn.Sequential(*layers, nn.Flatten(), nn.Linear(before, 10))
+    layers += [nn.Flatten()]
+    for k in [round(4096 * width)] * (2 if reading == "layer-peeled" else 0):
+        layers += [nn.Linear(before, k, bias=False), nn.BatchNorm1d(k), nn.ReLU()]
+        before = k
+    net = nn.Sequential(*layers, nn.Linear(before, 10))
     with torch.no_grad():
-        for p, q in zip(net.parameters(), vgg.VGG13(width, seed=seed).parameters(), strict=True):
+        for p, q in zip(net.parameters(), vgg.VGG13(width, seed=seed, reading=reading).parameters(), strict=True):
             p.copy_(q)
     return net
 

@@ -345,18 +345,19 @@ def test_an_epoch_is_stochastic_gradient_descent_with_momentum_on_the_mean_loss_
         torch.testing.assert_close(p, q, rtol=1e-5, atol=1e-6)  # roundoff 6e-8 in sums of another order, six steps
 
 
-def test_an_epoch_is_that_of_the_plain_recipe(data):
+@pytest.mark.parametrize("reading", vgg.READINGS)
+def test_an_epoch_is_that_of_the_plain_recipe(data, reading):
     """DataLoader, one image at a time, the default layout, rectified before it is pooled: the opponent of the bench."""
-    settings, (x, y), pixels = replace(TINY, precision="float32"), data, fashion.load("train")[0][: TINY.images]
+    settings, pixels = replace(TINY, precision="float32", reading=reading), fashion.load("train")[0][: TINY.images]
     net, optimiser = train.start(settings, "cpu")
-    plain = oracles.plain_network(settings.width, settings.seed)
+    plain = oracles.plain_network(settings.width, settings.seed, reading)
     plain_optimiser = torch.optim.SGD(plain.parameters(), settings.learning_rate, settings.momentum)
-    images = oracles.OneImageAtATime(pixels, y.numpy())
-    for epoch in (1, 2):
-        ours = train.train_epoch(net, optimiser, x, y, settings, epoch)["mean_loss"]
+    images = oracles.OneImageAtATime(pixels, data.y.numpy())
+    for epoch in (1, 2) if reading == "plain" else (1,):  # normalising by few values magnifies roundoff
+        ours = train.train_epoch(net, optimiser, *data, settings, epoch)["mean_loss"]
         order = train.order(settings, epoch).tolist()
         theirs = oracles.plain_epoch(plain, plain_optimiser, images, order, settings.batch)
-        assert ours == pytest.approx(theirs, rel=1e-4)  # roundoff 6e-8 in sums of another order, ten steps
+        assert ours == pytest.approx(theirs, rel=1e-4 if reading == "plain" else 1e-2)  # roundoff 6e-8, ten steps
 
 
 def test_bfloat16_changes_the_loss_by_its_rounding_only(data):
@@ -431,6 +432,62 @@ def test_a_measurement_is_that_of_the_definitions_one_sample_at_a_time(data):
     }
     measured = train.measure(net, x, y)
     assert measured == pytest.approx(expected, rel=1e-4)  # features are float32
+
+
+@hypothesis_settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 2**31), d=st.integers(3, 60), scale=st.sampled_from([1e-3, 1.0]))
+def test_a_condensed_point_has_the_measures_of_the_whole_one(seed, d, scale):
+    """Within classes of any sizes, spread widely or hardly, in more dimensions than it keeps or in fewer."""
+    rng = np.random.default_rng(seed)
+    K, y = 3, np.repeat(np.arange(3), rng.integers(1, 9, 3))
+    W, H = rng.standard_normal((K, d)), rng.standard_normal((d, K))[:, y] + scale * rng.standard_normal((d, y.size))
+    condensed = train.condense(W, torch.tensor(H.T), y, block=4)
+    assert len(condensed[1]) <= 2 * K
+    np.testing.assert_allclose(condensed[0] @ condensed[1], W @ H, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(np.sum(condensed[1] ** 2, axis=0) + condensed[2] ** 2, np.sum(H**2, axis=0), rtol=1e-12)
+    point = train.twins(*condensed, y)
+    for name, quantity in train.GEOMETRY.items():
+        assert quantity(*point) == pytest.approx(quantity(W, H, y), rel=1e-9, abs=1e-9), name
+
+
+def test_a_measure_that_a_point_does_not_have_is_none():
+    H = np.array([[1.0, 1.0, 0.0, 0.0]])  # the second class mean is zero
+    point = np.array([[1.0], [-1.0]]), H, np.array([0, 0, 1, 1])
+    assert train.value(train.GEOMETRY["class_mean_cosines"], *point) is None
+    assert train.value(train.GEOMETRY["norm_W"], *point) == pytest.approx(np.sqrt(2))
+
+
+@pytest.mark.parametrize(
+    "name", ["vgg-laptop-0", "vgg-pocket-1", "vgg-pocket-batch=32-0", "vgg-pocket-precision=bfloat16-0"]
+)
+def test_a_record_made_before_there_were_readings_keeps_its_meaning_and_its_name(name):
+    settings = train.Settings(**results.load(results.RECORDED / f"{name}.json")[1]["settings"])
+    assert (settings.reading, settings.schedule, settings.weight_decay, settings.fit) == ("plain", "constant", 0, "pad")
+    assert settings.name() == name
+
+
+def test_a_record_made_before_there_were_readings_starts_as_a_run_does_today():
+    real.folder()
+    recorded, made = results.load(results.RECORDED / "vgg-pocket-1.json")
+    settings = train.Settings(**made["settings"])
+    measured = train.measure(train.start(settings, "cpu")[0], *train.load_data(settings, "cpu"))
+    for name, column in recorded["measured"].items():
+        if name != "epoch":
+            assert measured[name] == pytest.approx(column[0], rel=1e-4, abs=1e-6), name  # features are float32
+
+
+def test_a_network_that_is_switched_off_is_recorded_as_that(data, tmp_path, monkeypatch):
+    def switch_off(net, *words, plain=train.train_epoch):
+        row = plain(net, *words)
+        with torch.no_grad():
+            net.features[0].bias.fill_(-1e6)
+        return row
+
+    monkeypatch.setattr(train, "train_epoch", switch_off)
+    assert train.main(tiny_words(tmp_path)) == 1
+    recorded, made = results.load(tmp_path / "run.json")
+    assert "the features of all images are equal" in made["ended"]
+    assert recorded["measured"]["epoch"] == [0]
 
 
 def test_everything_the_chapter_draws_is_measured(uninterrupted):
@@ -782,6 +839,13 @@ def test_a_checkpoint_of_the_right_settings_with_wrong_content_is_refused_by_nam
 
 
 # One process at a time
+
+
+def test_a_checkpoint_that_has_lost_all_momenta_is_refused(uninterrupted, tmp_path):
+    state = checkpoint.read(uninterrupted)
+    checkpoint.write(tmp_path / "run.pt", state | {"optimiser": state["optimiser"] | {"state": {}}})
+    with pytest.raises(ValueError, match=r"run\.pt: .*a momentum of the shape of each parameter"):
+        train.run(TINY, checkpoint=tmp_path / "run.pt", bar=False)
 
 
 def test_a_second_process_on_a_run_is_refused_and_told_who_is_first_and_since_when(data, tmp_path, capsys):

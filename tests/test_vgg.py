@@ -171,3 +171,23 @@ def test_images_are_standardised_and_framed_in_black():
     assert abs(inner.std() - 1) < 1e-6
     assert (x[:, 0, frame] == x[0, 0, 2, 2]).all()
     np.testing.assert_allclose(inner[:, 0], (pixels - pixels.mean()) / pixels.std(ddof=1), rtol=0, atol=1e-5)
+
+
+def test_images_are_standardised_by_those_they_are_to_be_like():
+    rng = np.random.default_rng(1)
+    trained, tested = (
+        rng.integers(0, 256, (20, 28, 28), dtype=np.uint8),
+        rng.integers(0, 100, (5, 28, 28), dtype=np.uint8),
+    )
+    inner = vgg.images(tested, like=trained)[:, 0, 2:-2, 2:-2].double()
+    np.testing.assert_allclose(inner, (tested - trained.mean()) / trained.std(ddof=1), rtol=0, atol=1e-5)
+
+
+def test_resized_images_are_interpolated_linearly_between_the_centres_of_the_pixels():
+    """Of a ramp, resizing makes the ramp at the centres of the new pixels, constant beyond the outermost old centre."""
+    ramp = np.tile(np.arange(28, dtype=np.uint8), (1, 28, 1))
+    centres = np.clip((np.arange(32) + 0.5) * 28 / 32 - 0.5, 0, 27)
+    x = vgg.images(ramp, fit="resize")
+    assert x.shape == (1, 1, 32, 32)
+    expected = (centres - ramp.mean()) / ramp.std(ddof=1)
+    np.testing.assert_allclose(x[0, 0], np.tile(expected, (32, 1)), rtol=0, atol=1e-5)
