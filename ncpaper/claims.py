@@ -40,20 +40,48 @@ class Tolerance:
     test: str
 
 
-def tolerances(name, entries):
-    """The entries of a ledger as :class:`Tolerance`; raise ``ValueError`` naming ``name`` for anything else."""
+@dataclass(frozen=True)
+class Reading:
+    """One way to read an ambiguous statement, as MyST Markdown, with the verdict on it."""
+
+    reading: str
+    verdict: str
+
+    def __post_init__(self):
+        """Raise ``ValueError`` for a verdict that is none of :data:`VERDICTS`."""
+        if self.verdict not in VERDICTS:
+            raise ValueError(f"verdict: expected one of {', '.join(VERDICTS)}, got {self.verdict!r}")
+
+
+#: What the types of a ledger are called in an error message.
+WORDS = {str: "a text", float: "a number", list: "a list of texts"}
+
+#: The fields of the ledger that are lists of mappings: what they become, and the type of each value.
+MAPPINGS = {
+    "tolerance": (Tolerance, {"value": float, "why": str, "test": str}),
+    "readings": (Reading, {"reading": str, "verdict": str}),
+}
+
+
+def mappings(name, entries, kind, types):
+    """The entries of a ledger as objects of a kind; raise ``ValueError`` naming ``name`` for anything else."""
     if not isinstance(entries, list):
-        raise ValueError(f"{name}: expected a list of mappings with value, why and test, got {entries!r}")
+        raise ValueError(f"{name}: expected a list of mappings with {', '.join(types)}, got {entries!r}")
     for entry in entries:
-        good = isinstance(entry, dict) and set(entry) == {"value", "why", "test"}
-        if not (good and isinstance(entry["value"], float) and all(isinstance(entry[k], str) for k in ("why", "test"))):
-            raise ValueError(f"{name}: expected a mapping of a number value and texts why and test, got {entry!r}")
-    return [Tolerance(**entry) for entry in entries]
+        good = isinstance(entry, dict) and set(entry) == set(types)
+        if not (good and all(isinstance(entry[key], expected) for key, expected in types.items())):
+            wanted = ", ".join(f"{key}: {WORDS[expected]}" for key, expected in types.items())
+            raise ValueError(f"{name}: expected a mapping of {wanted}, got {entry!r}")
+    return [kind(**entry) for entry in entries]
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One printed statement with its verdict; the text fields are MyST Markdown."""
+    """One printed statement with its verdict; the text fields are MyST Markdown.
+
+    ``true_short``, ``why`` and ``follows`` are what its card says at a glance: what is true, why, and what follows for the
+    paper. ``statement``, ``consequence`` and ``basis`` say the same in full. An ambiguous statement has its ``readings``.
+    """
 
     id: str
     title: str
@@ -62,6 +90,10 @@ class Claim:
     chapter: str
     printed: str
     verdict: str
+    true_short: str
+    why: str
+    follows: str
+    readings: list[Reading]
     statement: str
     consequence: str
     evidence: list
@@ -75,12 +107,10 @@ class Claim:
         """Raise ``ValueError`` naming the claim and the field where a field has no allowed type or value."""
         for f in fields(self):
             value = getattr(self, f.name)
-            if f.name == "tolerance":
-                object.__setattr__(self, "tolerance", tolerances(f"{self.id}: tolerance", value))
-                continue
-            if not isinstance(value, f.type) or (f.type is list and not all(isinstance(v, str) for v in value)):
-                wanted = "a list of texts" if f.type is list else "a text"
-                raise ValueError(f"{self.id}: {f.name}: expected {wanted}, got {value!r}")
+            if f.name in MAPPINGS:
+                object.__setattr__(self, f.name, mappings(f"{self.id}: {f.name}", value, *MAPPINGS[f.name]))
+            elif not isinstance(value, f.type) or (f.type is list and not all(isinstance(v, str) for v in value)):
+                raise ValueError(f"{self.id}: {f.name}: expected {WORDS[f.type]}, got {value!r}")
         for name, allowed in (("verdict", VERDICTS), ("proof", PROOFS)):
             if getattr(self, name) not in allowed:
                 raise ValueError(

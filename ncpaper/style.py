@@ -29,8 +29,12 @@ COLORS = {
     "reference": "#e69f00",
 }
 
+#: Colours and markers of the classes, in their order; mid-tones that stand on white and on black.
+CLASS_COLORS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377")
+CLASS_MARKERS = ("o", "s", "^", "D", "v", "P")
+
 #: Sizes in inches by role.
-SIZES = {"wide": (6.4, 3.4), "square": (4.2, 4.0), "pair": (7.2, 3.2), "panels": (7.2, 5.6)}
+SIZES = {"wide": (6.4, 3.4), "square": (4.2, 4.0), "pair": (7.2, 3.2), "panels": (7.2, 5.6), "row": (7.2, 2.7)}
 
 RC = {
     "axes.grid": True,

@@ -1,6 +1,7 @@
-"""Directives that render the ledger: claim and verdict boxes, badges, the claims page, the errata, the gallery."""
+"""Directives that render the ledger: claim cards, badges, the claims page, the errata, the gallery."""
 
 import json
+import re
 from pathlib import Path
 
 import yaml
@@ -11,6 +12,18 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from ncpaper import claims
 
 ROOT = claims.LEDGER.parents[1]
+#: A sign beside each verdict, for those who do not see its colour.
+GLYPHS = {
+    "holds": "✓",
+    "holds with a hypothesis": "✓+",
+    "corrected": "△",
+    "refuted": "✕",
+    "vacuous": "○",
+    "ambiguous": "◇",
+    "observed": "●",
+    "not observed": "◌",
+    "not tested": "–",
+}
 GALLERY = Path("figures/manifest.json")
 ERRORS = (Path("tests/errors.yml"), Path("tests/errors.json"))
 
@@ -27,14 +40,19 @@ def place(claim):
     )
 
 
+def fold(title, text, kind="more"):
+    """Text behind a summary."""
+    return f"::::{{dropdown}} {title}\n:class-container: claim-{kind}\n\n{text}\n::::"
+
+
 def tests(claim):
-    """The names of the tests, folded: those of the printed statement first."""
-    printed = [f"- `{i}` (as printed)" for i in claim.refutes]
-    listed = "\n".join([*printed, *(f"- `{i}`" for i in claim.tests)])
+    """The tests, folded, each a link to its source: those of the printed statement first."""
+    printed = [f"- {{test}}`{i}` (as printed)" for i in claim.refutes]
+    listed = "\n".join([*printed, *(f"- {{test}}`{i}`" for i in claim.tests)])
     title = f"Tests: {len(claim.tests)}" + f", and {len(claim.refutes)} of the statement as printed" * bool(
         claim.refutes
     )
-    return f":::{{dropdown}} {title}\n{listed}\n:::"
+    return fold(title, listed, "tests")
 
 
 class Rendered(SphinxDirective):
@@ -47,47 +65,105 @@ class Rendered(SphinxDirective):
         self.state.nested_parse(text, self.content_offset, box)
         return box.children
 
+    @property
+    def chapter(self):
+        return Path(self.env.docname).name
 
-class OneClaim(Rendered):
+
+class Card(Rendered):
+    """Question and answer in one box: printed beside true, why, what follows; links; the rest folded."""
+
     required_arguments = 1
 
     def text(self, ledger):
         if self.arguments[0] not in ledger:
             raise self.error(f"no claim {self.arguments[0]!r} in {claims.LEDGER.name}")
-        return self.box(ledger[self.arguments[0]])
+        claim = ledger[self.arguments[0]]
+        said = [f"**{label}.** {text}" for label, text in (("Why", claim.why), ("What follows", claim.follows)) if text]
+        return "\n\n".join(
+            [
+                f"({claim.anchor})=\n:::::::{{admonition}} {place(claim)}: {claim.title} {{badge}}`{claim.id}`",
+                f":class: claim-card verdict-{slug(claim.verdict)}",
+                "::::::{container} claim-halves",
+                f":::::{{container}} claim-printed\n{heading('Printed')}\n\n{claim.printed}\n:::::",
+                f":::::{{container}} verdict claim-true\n{heading(HEADS.get(claim.verdict, 'True'))}\n\n{answer(claim)}\n:::::",
+                "::::::",
+                *said,
+                " · ".join(links(claim)),
+                fold("In full: statement, scope, tolerance", full(claim)),
+                tests(claim),
+                ":::::::",
+            ]
+        ).replace("`\n\n:class:", "`\n:class:")
+
+
+#: The head of a card's right half, where it is not "True".
+HEADS = {
+    "ambiguous": "Each reading",
+    "observed": "Seen",
+    "not observed": "Seen",
+    "not tested": "What was run",
+}
+
+
+def heading(words):
+    return f":::{{container}} claim-head\n{words}\n:::"
+
+
+def answer(claim):
+    """The right half of a card: what is true, or a table of the readings with their verdicts."""
+    if not claim.readings:
+        return claim.true_short
+    rows = [f"| {r.reading} | {r.verdict} |" for r in claim.readings]
+    return "\n".join([claim.true_short, "", "| reading | verdict |", "|---|---|", *rows])
+
+
+def links(claim):
+    """Links to the proofs the basis names, the cell that checks, the erratum."""
+    proofs = dict.fromkeys(re.findall(r"{prf:ref}`([^`<>]+)`", claim.basis))
+    found = [f"Proof: {', '.join(f'{{prf:ref}}`{label}`' for label in proofs)}"] if proofs else []
+    if claim.verdict != "not tested":
+        found.append(f"{{ref}}`the cell that checks it <check-{claim.id}>`")
+    if claim.verdict in claims.ERRATA:
+        found.append(f"{{ref}}`erratum <erratum-{claim.id}>`")
+    return [*found, f"`{claim.id}`"]
 
 
 def room(claim):
     """How much room the tests of a claim give to numbers, and why."""
     given = "; ".join(f"{entry.value:.3g}, {entry.why}" for entry in claim.tolerance)
-    return f"tolerance: {given}" if given else "tolerance: none, all comparisons are exact or strict"
+    return f"Tolerance: {given}." if given else "Tolerance: none, all comparisons are exact or strict."
 
 
-class ClaimBox(OneClaim):
-    """What the paper prints, with the badge of its verdict."""
-
-    def box(self, claim):
-        return f"""({claim.anchor})=
-:::{{admonition}} {place(claim)}: {claim.id} {{badge}}`{claim.id}`
-:class: claim
-
-{claim.printed}
-:::"""
+def full(claim):
+    """What a card folds: statement, consequence, and how they are known."""
+    parts = [f"**{claim.verdict.capitalize()}.** {claim.statement}", f"**Consequence.** {claim.consequence}"]
+    evidence = f"Evidence: {', '.join(claim.evidence) or 'none'}; proof: {claim.proof}."
+    return "\n\n".join([*parts, f"**How it is known.** {claim.basis} {evidence} {room(claim)}"])
 
 
-class VerdictBox(OneClaim):
-    """The verdict in full: statement, consequence, evidence, tests."""
+class Brief(Rendered):
+    """The chapter in brief, after a line that says which places of the paper it judges."""
 
-    def box(self, claim):
-        parts = [f"**{claim.verdict.capitalize()}.** {claim.statement}"]
-        if claim.consequence and claim.verdict != "holds":
-            parts.append(f"*Consequence.* {claim.consequence}")
-        known = f"*How it is known.* {claim.basis} Evidence: {', '.join(claim.evidence) or 'none'}"
-        parts.append(f"{known}; proof: {claim.proof}; {room(claim)}.")
-        body = "\n\n".join([*parts, tests(claim)])
-        return (
-            f"::::{{admonition}} Verdict on {claim.id}\n:class: verdict verdict-{slug(claim.verdict)}\n\n{body}\n::::"
-        )
+    has_content = True
+
+    def text(self, ledger):
+        places = dict.fromkeys(c.where for c in ledger.values() if c.chapter == self.chapter)
+        letter = self.config.chapter_letters.get(self.env.docname)
+        judged = f"Judges {'; '.join(places)} of the paper. The chapter's own results carry the letter {letter}."
+        said = "\n".join(self.content)
+        return f":::{{container}} judges\n{judged}\n:::\n\n:::{{container}} brief\n**In brief.** {said}\n:::"
+
+
+class Glance(Rendered):
+    """The claims of this chapter, one row each: in a few words, the verdict, linked to the card."""
+
+    def text(self, ledger):
+        rows = [":::{list-table}", ":header-rows: 1", ":class: glance", "", "* - claim\n  - where\n  - verdict"]
+        for c in ledger.values():
+            if c.chapter == self.chapter:
+                rows.append(f"* - {{ref}}`{c.title} <{c.anchor}>`\n  - {c.where}\n  - {{badge}}`{c.id}`")
+        return "\n".join([*rows, ":::"])
 
 
 class ClaimsTable(Rendered):
@@ -205,13 +281,25 @@ class Badge(SphinxRole):
         if self.text not in ledger:
             return [], [self.inliner.reporter.error(f"no claim {self.text!r} in the ledger", line=self.lineno)]
         verdict = ledger[self.text].verdict
-        return [nodes.inline("", verdict, classes=["badge", f"verdict-{slug(verdict)}"])], []
+        said = f"{GLYPHS[verdict]} {verdict}"
+        return [nodes.inline("", said, classes=["badge", f"verdict-{slug(verdict)}"])], []
+
+
+class Mark(SphinxRole):
+    """Words of the printed statement that are wrong (``del``), or those that replace them (``ins``)."""
+
+    def run(self):
+        node = nodes.inline("", "", classes=[self.name])
+        children, messages = self.inliner.parse(self.text, self.lineno, None, node)
+        node.extend(children)
+        return [node], messages
 
 
 def setup(app):
     for name, directive in {
-        "claim": ClaimBox,
-        "verdict": VerdictBox,
+        "brief": Brief,
+        "glance": Glance,
+        "claim": Card,
         "claims-table": ClaimsTable,
         "claims-summary": Summary,
         "errata": Errata,
@@ -220,4 +308,6 @@ def setup(app):
     }.items():
         app.add_directive(name, directive)
     app.add_role("badge", Badge())
+    app.add_role("del", Mark())
+    app.add_role("ins", Mark())
     return {"parallel_read_safe": True, "parallel_write_safe": True}
