@@ -74,27 +74,50 @@ def test_no_two_claims_have_the_same_title():
 
 
 @pytest.mark.parametrize("claim", LEDGER.values(), ids=lambda c: c.id)
-def test_every_claim_has_its_box_once_and_in_its_chapter(claim):
-    text = (ROOT / "book" / f"{claim.chapter}.md").read_text(encoding="utf8")
-    assert len(re.findall(rf"^```{{claim}} {re.escape(claim.id)}\s*$", text, re.M)) == 1
-    pages = [p.read_text(encoding="utf8") for p in (ROOT / "book").glob("*.md")]
-    assert sum(len(re.findall(rf"{{claim}} {re.escape(claim.id)}\s*$", page, re.M)) for page in pages) == 1
+def test_every_claim_has_its_card_once_and_in_its_chapter(claim):
+    card = rf"^```{{claim}} {re.escape(claim.id)}\s*$"
+    pages = {p.stem: p.read_text(encoding="utf8") for p in (ROOT / "book").glob("*.md")}
+    assert {name: n for name, page in pages.items() if (n := len(re.findall(card, page, re.M)))} == {claim.chapter: 1}
 
 
-def last_code_before(text, mark):
-    """The code cell of a chapter's text that stands last before a mark."""
-    before, found, _ = text.partition(mark)
-    assert found
-    return re.findall(r"^```\{code-cell\}.*?^```$", before, re.M | re.S)[-1]
+def cell_after(text, mark):
+    """The code cell that a mark stands directly before, perhaps with other marks between."""
+    found = re.search(rf"^\({re.escape(mark)}\)=\n(?:\(.*\)=\n)*\n?(^```\{{code-cell\}}.*?^```$)", text, re.M | re.S)
+    assert found, f"({mark})= stands before no code cell"
+    return found[1]
 
 
 @pytest.mark.parametrize("claim", JUDGED, ids=lambda c: c.id)
-def test_every_verdict_follows_a_cell_that_asserts_and_names_it(claim):
-    """Verdicts that stand in a row may share a cell, which then names each of them."""
+def test_every_judged_claim_has_a_cell_that_asserts_and_stands_before_its_card(claim):
     text = (ROOT / "book" / f"{claim.chapter}.md").read_text(encoding="utf8")
-    cell = last_code_before(text, f"```{{verdict}} {claim.id}\n")
+    cell = cell_after(text, f"check-{claim.id}")
     assert re.search(r"^ *assert ", cell, re.M)
-    assert re.search(rf"print\(.*(?<![\w.-]){re.escape(claim.id)}: {claim.verdict}\b", cell)
+    assert text.index(cell) < text.index(f"```{{claim}} {claim.id}\n")
+
+
+def words(text):
+    """The number of words; a formula and a role count as one each."""
+    plain = re.sub(r"\$[^$]+\$", "formula", re.sub(r"\{[\w:]+\}`([^`]*)`", r"\1", text))
+    return len(plain.split())
+
+
+@pytest.mark.parametrize(("field", "most"), [("true_short", 40), ("why", 30), ("follows", 30)])
+@pytest.mark.parametrize("claim", LEDGER.values(), ids=lambda c: c.id)
+def test_what_a_card_says_at_a_glance_is_short(claim, field, most):
+    text = getattr(claim, field)
+    assert text.endswith((".", ".`", "$")), text
+    assert 2 <= words(text) <= most, (words(text), text)
+
+
+@pytest.mark.parametrize("claim", LEDGER.values(), ids=lambda c: c.id)
+def test_an_ambiguous_claim_and_no_other_has_readings_with_their_verdicts(claim):
+    assert (len(claim.readings) >= 2) == (claim.verdict == "ambiguous")
+    assert "ambiguous" not in {r.verdict for r in claim.readings}
+
+
+@pytest.mark.parametrize("claim", [c for c in JUDGED if c.verdict == "corrected"], ids=lambda c: c.id)
+def test_a_correction_marks_what_is_wrong_and_what_replaces_it(claim):
+    assert re.search(r"\{del\}`|\\del\{", claim.printed) or re.search(r"\{ins\}`|\\ins\{", claim.true_short)
 
 
 @pytest.mark.parametrize("claim", JUDGED, ids=lambda c: c.id)
@@ -146,7 +169,15 @@ def test_a_tolerance_without_number_reason_or_test_is_refused(tmp_path, bad):
         yaml.safe_dump([sound_entry() | {"tolerance": [{"value": 0.1, "why": "x", "test": "x"} | bad]}]),
         encoding="utf8",
     )
-    with pytest.raises(ValueError, match="x: tolerance: expected a mapping of a number value and texts why and test"):
+    with pytest.raises(ValueError, match="x: tolerance: expected a mapping of value: a number, why: a text, test: a text"):
+        claims.read(path)
+
+
+@pytest.mark.parametrize("bad", [{"reading": 1}, {"verdict": None}, {"more": "x"}, {"verdict": "true"}])
+def test_a_reading_without_text_or_known_verdict_is_refused(tmp_path, bad):
+    path, reading = tmp_path / "claims.yml", {"reading": "x", "verdict": "holds"}
+    path.write_text(yaml.safe_dump([sound_entry() | {"readings": [reading | bad]}]), encoding="utf8")
+    with pytest.raises(ValueError, match="verdict: expected one of holds|readings: expected a mapping of reading: a text"):
         claims.read(path)
 
 
@@ -171,7 +202,7 @@ def test_the_claims_page_has_a_table_for_every_chapter_in_the_order_of_the_ledge
 def sound_entry():
     """An entry of the right types and values, for a test to spoil."""
     entry = {f.name: ["x"] if f.type is list else "x" for f in dataclasses.fields(claims.Claim)}
-    return entry | {"verdict": "holds", "evidence": ["exact"], "proof": "none", "tolerance": []}
+    return entry | {"verdict": "holds", "evidence": ["exact"], "proof": "none", "tolerance": [], "readings": []}
 
 
 @pytest.mark.parametrize("field", dataclasses.fields(claims.Claim), ids=lambda f: f.name)

@@ -1,0 +1,79 @@
+"""The words of the book: each chapter on one template, short where it must be short, sentences that can be read."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "book" / "_tools"))
+import chapters  # noqa: E402
+
+CHAPTERS = chapters.chapters()
+PAGES = sorted((ROOT / "book").glob("*.md"))
+NAME = {"argvalues": CHAPTERS, "ids": lambda p: p.stem}
+
+
+def prose(text):
+    """The text of a page without code, proofs, tables and display formulas; an inline formula or role is one word."""
+    text = re.sub(r"\A---\n.*?^---$", "", text, flags=re.M | re.S)
+    text = re.sub(r"^```\{(?:code-cell|prf:proof|math|list-table|claim|glance)\}.*?^```$", "", text, flags=re.M | re.S)
+    text = re.sub(r"^\$\$.*?^\$\$.*?$", "", text, flags=re.M | re.S)
+    text = re.sub(r"^(?:\|.*\||:::.*|```.*|\(.*\)=|:\w+:.*|#+ .*)$", "", text, flags=re.M)
+    text = re.sub(r"\$[^$]+\$", "formula", text)
+    return re.sub(r"\{[\w:]+\}`([^`<]*?)(?: <[^`]*>)?`", "reference", text)
+
+
+def sentences(text):
+    """The sentences of a prose, each as a list of words."""
+    pieces = re.split(r"(?<=[.?!:])[*)\"]*\s+(?=[A-Z*\[\"(f])|\n\s*\n|^\s*[-*] |^\s*\d+\. ", text, flags=re.M)
+    return [p.split() for p in pieces if p and p.split()]
+
+
+def brief(text):
+    """The words of a chapter's opening."""
+    found = re.search(r"^```\{brief\}\n(.*?)^```$", text, re.M | re.S)
+    assert found, "no {brief}"
+    return found[1].split()
+
+
+@pytest.mark.parametrize("text", **NAME)
+def test_a_chapter_opens_in_brief(text):
+    assert 40 <= len(brief(text.read_text(encoding="utf8"))) <= 120
+
+
+@pytest.mark.parametrize("text", **NAME)
+def test_a_chapter_goes_from_the_picture_over_the_claims_to_what_to_take_away(text):
+    page = text.read_text(encoding="utf8")
+    places = [page.index(mark) for mark in ("```{brief}", "  figure:", "```{glance}", "```{claim} ", "## What to take away")]
+    assert places == sorted(places)
+    assert re.findall(r"^## .*$", page, re.M)[-1] == "## What to take away"
+
+
+@pytest.mark.parametrize("text", **NAME)
+def test_every_proof_is_preceded_by_its_idea(text):
+    """Between a theorem and its proof stands the idea of the proof, which is not folded."""
+    page = text.read_text(encoding="utf8")
+    for proof in re.finditer(r"^```\{prf:proof\}", page, re.M):
+        before = re.split(r"^`{3,}$", page[: proof.start()], flags=re.M)[-1]
+        assert "**Idea of the proof" in before, page[proof.start() : proof.start() + 120]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_few_sentences_are_long(page):
+    """At most one sentence in fifty has more than forty words, and none more than sixty."""
+    lengths = [len(s) for s in sentences(prose(page.read_text(encoding="utf8")))]
+    long = [n for n in lengths if n > 40]
+    assert len(long) <= max(1, len(lengths) / 50), long
+    assert max(lengths) <= 60
+
+
+@pytest.mark.parametrize("text", **NAME)
+def test_every_drawn_axis_of_a_chapter_is_labelled(text):
+    """A cell that draws sets a label for x and for y, or draws in space or without axes."""
+    for cell in chapters.read(text).cells:
+        if cell.cell_type == "code" and "style.figure(" in cell.source:
+            if "set_axis_off" not in cell.source:
+                assert re.search(r"xlabel|supxlabel|\bx=", cell.source), cell.source
+                assert re.search(r"ylabel|supylabel|\by=", cell.source), cell.source
