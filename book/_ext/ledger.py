@@ -29,8 +29,8 @@ def place(claim):
 
 def tests(claim):
     """The names of the tests, folded: those of the printed statement first."""
-    printed = [f"- `{i}` (as printed)" for i in claim.refutes]
-    listed = "\n".join([*printed, *(f"- `{i}`" for i in claim.tests)])
+    printed = [f"- {{test}}`{i}` (as printed)" for i in claim.refutes]
+    listed = "\n".join([*printed, *(f"- {{test}}`{i}`" for i in claim.tests)])
     title = f"Tests: {len(claim.tests)}" + f", and {len(claim.refutes)} of the statement as printed" * bool(
         claim.refutes
     )
