@@ -169,7 +169,9 @@ def test_a_tolerance_without_number_reason_or_test_is_refused(tmp_path, bad):
         yaml.safe_dump([sound_entry() | {"tolerance": [{"value": 0.1, "why": "x", "test": "x"} | bad]}]),
         encoding="utf8",
     )
-    with pytest.raises(ValueError, match="x: tolerance: expected a mapping of value: a number, why: a text, test: a text"):
+    with pytest.raises(
+        ValueError, match="x: tolerance: expected a mapping of value: a number, why: a text, test: a text"
+    ):
         claims.read(path)
 
 
@@ -177,7 +179,9 @@ def test_a_tolerance_without_number_reason_or_test_is_refused(tmp_path, bad):
 def test_a_reading_without_text_or_known_verdict_is_refused(tmp_path, bad):
     path, reading = tmp_path / "claims.yml", {"reading": "x", "verdict": "holds"}
     path.write_text(yaml.safe_dump([sound_entry() | {"readings": [reading | bad]}]), encoding="utf8")
-    with pytest.raises(ValueError, match="verdict: expected one of holds|readings: expected a mapping of reading: a text"):
+    with pytest.raises(
+        ValueError, match=r"verdict: expected one of holds|readings: expected a mapping of reading: a text"
+    ):
         claims.read(path)
 
 
