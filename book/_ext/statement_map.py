@@ -2,7 +2,7 @@
 
 Columns are layers: a statement stands right of everything that it rests on (longest paths). Bands are the parts of the
 paper. Inside a band and a column the order is that of the mean height of the neighbours (barycentres). An arrow that
-passes a column runs through a gap between its boxes.
+passes a column runs through a gap between its boxes, and the arrows out of one box share a lane between two columns.
 """
 
 import re
@@ -57,7 +57,12 @@ BANDS = {
 }
 
 #: Statements that belong to another part of the paper than the chapter that judges them.
-MOVED = {"abstract-landscape": "Landscape", "remark-3.3-sgd": "Landscape", "fig-1": "Experiments"}
+MOVED = {
+    "abstract-landscape": "Landscape",
+    "remark-3.3-sgd": "Landscape",
+    "bias-absorbed": "Definitions and model",
+    "lpm-optimum": "Definitions and model",
+}
 
 #: The statements of the small map.
 MAIN = (
@@ -66,7 +71,7 @@ MAIN = (
     "remark-3.3-sgd only-along-nc fig-2-rates-wording fig-3-all-decrease"
 ).split()
 
-WIDTH, GUTTER, GAP, LINE, HEADER, PAD, MARGIN = 120, 32, 18, 14, 22, 7, 8  # pixels
+WIDTH, GUTTER, GAP, LINE, HEADER, PAD, MARGIN = 120, 24, 16, 14, 20, 7, 8  # pixels
 CHARACTERS = 19  # of 11 pixels, which fit the width of a box
 HEAD = ' class="head"'  # of the lines that say where a statement stands
 
@@ -76,7 +81,7 @@ ABBREVIATIONS = [
     (r"Example ", "Ex. "),
     (r"Remark ", "Rem. "),
     (r"Lemma ", "Lem. "),
-    (r"\beqs? ", ""),
+    (r"\beqs?\.? ", ""),
 ]
 
 
@@ -88,11 +93,15 @@ def band(claim):
     return MOVED.get(claim.id, found[0])
 
 
-def short_place(where):
+def short_place(claim):
     """Where a statement stands in the paper, in few letters."""
+    where = claim.where
     for long, short in ABBREVIATIONS:
         where = re.sub(long, short, where)
-    return where
+    criterion, figure = re.match(r"nc\d$", claim.id), re.match(r"fig-(\d)", claim.id)
+    if criterion:
+        return claim.id.upper()
+    return f"{where}, Fig. {figure[1]}" if figure and "Fig" not in where else where
 
 
 def users(uses):
@@ -144,7 +153,7 @@ class Box:
 
     def __post_init__(self):
         """Break the place and the title into lines."""
-        head = textwrap.wrap(f"{GLYPHS[self.claim.verdict]} {short_place(self.claim.where)}", CHARACTERS - 1)
+        head = textwrap.wrap(f"{GLYPHS[self.claim.verdict]} {short_place(self.claim)}", CHARACTERS - 1)
         self.bold, self.lines = len(head), head + textwrap.wrap(self.claim.title, CHARACTERS)
         self.x = MARGIN + self.column * (WIDTH + GUTTER)
 
@@ -163,6 +172,7 @@ class Layout:
 
     boxes: dict
     arrows: list
+    lanes: dict
     bands: list
     width: float
     height: float
@@ -171,27 +181,25 @@ class Layout:
 def place(boxes, order):
     """Stack each cell of the map in its order, centred in its band; return the bands with their tops and bottoms."""
     top, bands = MARGIN, []
-    for name in BANDS:
+    for name in dict.fromkeys(name for name in (*BANDS, "") if any(key[0] == name for key in order)):
         cells = {key[1]: [boxes[i] for i in ids] for key, ids in order.items() if key[0] == name}
-        if not cells:
-            continue
         heights = {c: sum(b.height + GAP for b in cell) - GAP for c, cell in cells.items()}
-        room = max(heights.values())
+        room, start = max(heights.values()), top + (HEADER if name else GAP / 2)
         for column, cell in cells.items():
-            y = top + HEADER + (room - heights[column]) / 2
+            y = start + (room - heights[column]) / 2
             for box in cell:
                 box.y, y = y, y + box.height + GAP
-        bands.append((name, top, top + HEADER + room + GAP))
-        top += HEADER + room + GAP
+        bands.append((name, top, start + room + GAP))
+        top = start + room + GAP
     return bands
 
 
-def ordered(boxes, uses, sweeps=12):
+def ordered(boxes, uses, grouped, sweeps=12):
     """Place the boxes, again and again in the order of the mean heights of their neighbours; return the bands."""
     near = {name: [*uses[name], *used_by] for name, used_by in users(uses).items()}
     order = {}
     for name, box in boxes.items():
-        order.setdefault((band(box.claim), box.column), []).append(name)
+        order.setdefault((band(box.claim) if grouped else "", box.column), []).append(name)
     bands = place(boxes, order)
     for _ in range(sweeps):
         for cell in order.values():
@@ -225,11 +233,37 @@ def arrow(source, target, end, boxes, taken, height):
     return [*points, (target.x, end)]
 
 
-def layout(ledger, uses):
-    """The map of the statements ``uses`` that rest on others or carry others."""
+def between(arrows):
+    """The parts of the arrows between two columns: for each gutter's left edge and each source their pairs of heights."""
+    found = {}
+    for source, _, points in arrows:
+        for (x, y0), (_, y1) in zip(points[::2], points[1::2], strict=True):
+            found.setdefault(x, {}).setdefault(source, []).append((y0, y1))
+    return found
+
+
+def lane_order(heights):
+    """Where a source stands among the lanes of a gutter: of those that go down, the lower one turns first."""
+    start, drift = heights[0][0], sum(y1 - y0 for y0, y1 in heights)
+    return (drift > 0, -start if drift > 0 else start)
+
+
+def lanes(arrows):
+    """Where the arrows out of each source turn between two columns, by the gutter's left edge and the source."""
+    found = {}
+    for x, sources in between(arrows).items():
+        turning = [s for s, heights in sources.items() if any(y0 != y1 for y0, y1 in heights)]
+        turning.sort(key=lambda s: lane_order(sources[s]))
+        for i, source in enumerate(turning, start=1):
+            found[x, source] = x + 1 + (GUTTER - 9) * i / (len(turning) + 1)  # 8 pixels are the heads'
+    return found
+
+
+def layout(ledger, uses, grouped=True):
+    """The map of the statements ``uses`` that rest on others or carry others, in bands where it is grouped."""
     used_by, columns = users(uses), layers(uses)
     boxes = {name: Box(ledger[name], columns[name]) for name in uses if uses[name] or used_by[name]}
-    bands = ordered(boxes, uses)
+    bands = ordered(boxes, uses, grouped)
     height = bands[-1][2] + MARGIN
     width = max(b.x for b in boxes.values()) + WIDTH + MARGIN
     arrows, taken = [], {}
@@ -238,17 +272,25 @@ def layout(ledger, uses):
         for i, source in enumerate(sources, start=1):
             end = box.y + box.height * i / (len(sources) + 1)
             arrows.append((source, name, arrow(boxes[source], box, end, boxes, taken, height)))
-    return Layout(boxes, arrows, bands, width, height)
+    return Layout(boxes, arrows, lanes(arrows), bands, width, height)
 
 
-def path(points):
-    """The path of an arrow: straight beside the boxes, curved between the columns."""
+def turn(x, start, end):
+    """The path from one point to another with one step at ``x``, its corners round."""
+    (_, y0), (x1, y1) = start, end
+    if y0 == y1:
+        return f"H{x1:.0f}"
+    r = min(5, abs(y1 - y0) / 2)
+    down = r if y1 > y0 else -r
+    first, second = f"H{x - r:.1f}Q{x:.1f} {y0:.1f} {x:.1f} {y0 + down:.1f}", f"V{y1 - down:.1f}"
+    return f"{first}{second}Q{x:.1f} {y1:.1f} {x + r:.1f} {y1:.1f}H{x1:.0f}"
+
+
+def path(source, points, lanes):
+    """The path of an arrow: straight beside the boxes, one step between two columns."""
     parts = [f"M{points[0][0]:.0f} {points[0][1]:.1f}"]
-    for k, ((x0, y0), (x1, y1)) in enumerate(zip(points, points[1:], strict=False)):
-        bend = (x0 + x1) / 2
-        parts.append(
-            f"L{x1:.0f} {y1:.1f}" if k % 2 else f"C{bend:.0f} {y0:.1f} {bend:.0f} {y1:.1f} {x1:.0f} {y1:.1f}"
-        )
+    for start, end in zip(points[::2], points[1::2], strict=True):
+        parts.append(f"H{start[0]:.0f}{turn(lanes.get((start[0], source), 0), start, end)}")
     return "".join(parts)
 
 
@@ -276,21 +318,21 @@ def drawn_box(box, href, uses):
 
 
 def drawn(ledger, uses, links, name):
-    """The map as an inline SVG; ``links`` gives the address of each card, ``name`` what the map is called."""
-    made = layout(ledger, uses)
+    """The map as an inline SVG; ``links`` gives the address of each card, ``name`` says which map it is."""
+    made = layout(ledger, uses, grouped=name == "map-whole")
     rows = [
         f'<rect class="band" x="0" y="{top:.1f}" width="{made.width:.0f}" height="{bottom - top - 4:.1f}" rx="6"/>'
         f'<text class="band-name" x="{MARGIN}" y="{top + 14:.1f}">{escape(band_name)}</text>'
         for band_name, top, bottom in made.bands
     ]
     rows += [
-        f'<path class="arrow {style_of(ledger[a].verdict)}" data-from="{a}" data-to="{b}" d="{path(points)}" '
+        f'<path class="arrow {style_of(ledger[a].verdict)}" data-from="{a}" data-to="{b}" d="{path(a, points, made.lanes)}" '
         f'marker-end="url(#{name}-{style_of(ledger[a].verdict)})"/>'
         for a, b, points in made.arrows
     ]
     rows += [drawn_box(box, links[i], uses[i]) for i, box in made.boxes.items()]
     heads = "".join(
-        f'<marker id="{name}-{kind}" class="{kind}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
+        f'<marker id="{name}-{kind}" class="{kind}" viewBox="0 0 8 8" refX="7" refY="4" markerUnits="userSpaceOnUse" markerWidth="8" markerHeight="8" '
         f'orient="auto-start-reverse"><path d="M0 0L8 4L0 8z"/></marker>'
         for kind in ("sound", "mended", "broken")
     )
@@ -338,7 +380,7 @@ def resolve(app, doctree, docname):
 
 def reference(claim):
     """A link to a claim with its verdict, as MyST text."""
-    return f"{{ref}}`{claim.title} <{claim.anchor}>` ({short_place(claim.where)}) {{badge}}`{claim.id}`"
+    return f"{{ref}}`{claim.title} <{claim.anchor}>` ({short_place(claim)}) {{badge}}`{claim.id}`"
 
 
 class Fallout(Rendered):
