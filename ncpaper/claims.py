@@ -140,8 +140,7 @@ def count(claims):
 
 
 def readme_table(claims):
-    """The Markdown table of the README: each claim with its place, its title, its verdict and its chapter."""
-    rows = ["| claim | where | what it says | verdict | chapter |", "|---|---|---|---|---|"]
-    for c in claims.values():
-        rows.append(f"| `{c.id}` | {c.where} | {c.title} | {c.verdict} | [{c.chapter}](book/{c.chapter}.md) |")
+    """The Markdown table of the README: how many claims have each verdict, and what it means."""
+    rows = [f"| verdict | of {len(claims)} statements | meaning |", "|---|---|---|"]
+    rows += [f"| {verdict} | {number} | {VERDICTS[verdict]} |" for verdict, number in count(claims).items()]
     return "\n".join(rows)

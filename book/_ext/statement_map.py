@@ -73,6 +73,10 @@ MAIN = (
 
 WIDTH, GUTTER, GAP, LINE, HEADER, PAD, MARGIN = 120, 24, 16, 14, 20, 7, 8  # pixels
 CHARACTERS = 19  # of 11 pixels, which fit the width of a box
+HEAD_OF_ARROW = (
+    '<marker id="{id}" class="{kind}" viewBox="0 0 8 8" refX="7" refY="4" markerUnits="userSpaceOnUse" '
+    'markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0L8 4L0 8z"/></marker>'
+)
 HEAD = ' class="head"'  # of the lines that say where a statement stands
 
 ABBREVIATIONS = [
@@ -317,6 +321,13 @@ def drawn_box(box, href, uses):
     )
 
 
+def drawn_arrow(source, target, where, verdict, name):
+    """An arrow as SVG, in the style of its source's verdict."""
+    kind = style_of(verdict)
+    ends = f'data-from="{source}" data-to="{target}"'
+    return f'<path class="arrow {kind}" {ends} d="{where}" marker-end="url(#{name}-{kind})"/>'
+
+
 def drawn(ledger, uses, links, name):
     """The map as an inline SVG; ``links`` gives the address of each card, ``name`` says which map it is."""
     made = layout(ledger, uses, grouped=name == "map-whole")
@@ -325,17 +336,9 @@ def drawn(ledger, uses, links, name):
         f'<text class="band-name" x="{MARGIN}" y="{top + 14:.1f}">{escape(band_name)}</text>'
         for band_name, top, bottom in made.bands
     ]
-    rows += [
-        f'<path class="arrow {style_of(ledger[a].verdict)}" data-from="{a}" data-to="{b}" d="{path(a, points, made.lanes)}" '
-        f'marker-end="url(#{name}-{style_of(ledger[a].verdict)})"/>'
-        for a, b, points in made.arrows
-    ]
+    rows += [drawn_arrow(a, b, path(a, points, made.lanes), ledger[a].verdict, name) for a, b, points in made.arrows]
     rows += [drawn_box(box, links[i], uses[i]) for i, box in made.boxes.items()]
-    heads = "".join(
-        f'<marker id="{name}-{kind}" class="{kind}" viewBox="0 0 8 8" refX="7" refY="4" markerUnits="userSpaceOnUse" markerWidth="8" markerHeight="8" '
-        f'orient="auto-start-reverse"><path d="M0 0L8 4L0 8z"/></marker>'
-        for kind in ("sound", "mended", "broken")
-    )
+    heads = "".join(HEAD_OF_ARROW.format(id=f"{name}-{kind}", kind=kind) for kind in ("sound", "mended", "broken"))
     hover = "".join(
         f'.{name}:has([data-id="{i}"]:is(:hover,:focus-visible)) :is([data-from="{i}"],[data-to="{i}"])'
         "{opacity:1;stroke-width:2.4}"
@@ -349,7 +352,7 @@ def drawn(ledger, uses, links, name):
     )
 
 
-class statement_map(nodes.General, nodes.Element):  # noqa: N801
+class statement_map(nodes.General, nodes.Element):
     """Where the map goes once the addresses of the cards are known."""
 
 
