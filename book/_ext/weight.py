@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fontTools import subset, ttLib
 
-SCRIPT = re.compile(r'\s*<script[^>]*scripts/fontawesome\.js[^>]*></script>')
+SCRIPT = re.compile(r"\s*<script[^>]*scripts/fontawesome\.js[^>]*></script>")
 RULE = re.compile(r'((?:\.fa-[a-z0-9-]+:before,?)+)\{content:"([^"]*)"\}')
 FONT = re.compile(r'url\([^)]*\.woff2\) format\("woff2"\),(url\([^)]*fa-solid-900\.ttf\))')
 
@@ -17,7 +17,9 @@ def load_what_is_used(app, pagename, templatename, context, doctree):
     body = context.get("body", "")
     for kind in ("css_files", "script_files"):
         names = {f: str(getattr(f, "filename", f) or "") for f in context.get(kind, [])}
-        context[kind][:] = [f for f, n in names.items() if all(k not in n or mark in body for k, mark in NEEDED.items())]
+        context[kind][:] = [
+            f for f, n in names.items() if all(k not in n or mark in body for k, mark in NEEDED.items())
+        ]
 
 
 def icons(sheet, used):
