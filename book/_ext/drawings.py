@@ -45,10 +45,16 @@ def drawing(svg, number, alt, style, classes, glyphs):
     text = ID.sub(lambda m: f'id="{names.get(m[1], m[1])}"' if m[1] in used | glyphs else "", text)
     text = REFERENCE.sub(lambda m: m[0].replace(f"#{m[1]}", f"#{names.get(m[1], m[1])}"), text)
     text = re.sub("#[0-9a-f]{6}", lambda m: COLORS.get(m[0], m[0]), text)
-    text = re.sub(r"\s*\n\s*", " ", re.sub(r">\s+<", "><", text)).replace("<defs></defs>", "").replace(" >", ">").strip()
-    text = re.sub(r'<svg [^>]*?(width="[^"]*") (height="[^"]*") (viewBox="[^"]*")[^>]*>', r"<svg \1 \2 \3>", text, count=1)
+    text = (
+        re.sub(r"\s*\n\s*", " ", re.sub(r">\s+<", "><", text)).replace("<defs></defs>", "").replace(" >", ">").strip()
+    )
+    text = re.sub(
+        r'<svg [^>]*?(width="[^"]*") (height="[^"]*") (viewBox="[^"]*")[^>]*>', r"<svg \1 \2 \3>", text, count=1
+    )
     shape = f' style="{style}"' if style else ""
-    return text.replace("<svg ", f'<svg class="{" ".join(["drawing", *classes])}" role="img" aria-label="{alt}"{shape} ', 1)
+    return text.replace(
+        "<svg ", f'<svg class="{" ".join(["drawing", *classes])}" role="img" aria-label="{alt}"{shape} ', 1
+    )
 
 
 def inline(app, pagename, templatename, context, doctree):
@@ -62,7 +68,9 @@ def inline(app, pagename, templatename, context, doctree):
             return match[0]
         given = dict(ATTRIBUTE.findall(match[0]))
         svg = source.read_text(encoding="utf8")
-        return drawing(svg, next(numbers), given.get("alt", ""), given.get("style"), given.get("class", "").split(), glyphs)
+        return drawing(
+            svg, next(numbers), given.get("alt", ""), given.get("style"), given.get("class", "").split(), glyphs
+        )
 
     if "body" in context:
         context["body"] = IMAGE.sub(put, context["body"])

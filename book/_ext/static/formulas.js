@@ -4,7 +4,7 @@
   const options = { macros: window.formulaMacros, throwOnError: false, strict: "ignore",
     trust: (context) => context.command === "\\htmlClass" };
   const written = new Map();
-  const SMALLEST = 0.6; // no formula is set smaller than this share of its size
+  const SMALLEST = 0.55; // no formula is set smaller than this share of its size
 
   const html = (source) => {
     if (!written.has(source)) {
@@ -33,22 +33,26 @@
     fit(root);
   };
 
-  const isBroken = (formula) => formula.querySelectorAll(":scope > .katex-display > .katex > .katex-html > .base").length > 1;
+  const canBreak = (formula) => formula.querySelectorAll(":scope > .katex-display > .katex > .katex-html > .base").length > 1;
+
+  /* The share of its size at which a formula fits beside its number, which keeps its size. */
+  const share = (formula) => {
+    const beside = formula.querySelector(":scope > .eqno");
+    const taken = beside ? beside.offsetWidth + 8 : 0;
+    return (formula.clientWidth - taken) / (formula.scrollWidth - taken);
+  };
+  const shrink = (formula, size) => formula.style.setProperty("--size", Math.max(SMALLEST, 0.99 * size).toFixed(3));
 
   /* Smaller type first; below three quarters, lines break at relations and signs; then smaller type again. */
   const fit = (root) => {
     const formulas = [...root.querySelectorAll(".math-display[data-set]")].filter((f) => f.clientWidth);
-    for (const f of formulas) { f.classList.remove("broken"); f.style.removeProperty("--size"); }
-    const shares = formulas.map((f) => f.clientWidth / f.scrollWidth);
-    const long = formulas.filter((f, i) => shares[i] < 0.75 && isBroken(f));
-    const scaled = new Map(formulas.map((f, i) => [f, shares[i]]));
-    for (const f of long) f.classList.add("broken");
-    for (const f of long) scaled.set(f, f.clientWidth / f.scrollWidth);
-    for (const [f, share] of scaled) if (share < 1) f.style.setProperty("--size", Math.max(SMALLEST, 0.98 * share).toFixed(3));
-    for (const f of formulas) {
-      if (f.scrollWidth > f.clientWidth + 1) f.setAttribute("tabindex", "0");
-      else f.removeAttribute("tabindex");
-    }
+    for (const f of formulas) { f.classList.remove("broken"); f.style.removeProperty("--size"); f.removeAttribute("tabindex"); }
+    const wide = formulas.filter((f) => f.scrollWidth > f.clientWidth + 1).map((f) => ({ f, size: share(f) }));
+    for (const w of wide) w.breaks = w.size < 0.75 && canBreak(w.f);
+    for (const { f, breaks } of wide) if (breaks) f.classList.add("broken");
+    for (const w of wide) if (w.breaks) w.size = share(w.f);
+    for (const { f, size } of wide) if (size < 1) shrink(f, size);
+    for (const { f } of wide) if (f.scrollWidth > f.clientWidth) f.setAttribute("tabindex", "0");
   };
 
   const start = () => {
