@@ -1,14 +1,6 @@
 """The rendered pages in a real browser: no error on the console, formulas set, nothing wider than its place."""
 
-import os
-import shutil
-
 import pytest
-from playwright.sync_api import sync_playwright
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
 
 #: Formulas on a page; whether one is not understood; the boxes of code, outputs and display formulas: needed, given, text.
 FINDINGS = """() => [
@@ -16,17 +8,6 @@ FINDINGS = """() => [
   document.querySelectorAll('mjx-merror, [mathcolor=red]').length > 0,
   [...document.querySelectorAll('div.cell pre, mjx-container[display=true]')]
     .map(e => [e.scrollWidth, e.clientWidth, e.textContent.slice(0, 40)])]"""
-
-
-@pytest.fixture(scope="session")
-def browser():
-    if CHROMIUM is None:
-        assert "CI" not in os.environ, "continuous integration must have Chromium"
-        pytest.skip("needs Chromium on the PATH")
-    with sync_playwright() as playwright:
-        instance = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield instance
-        instance.close()
 
 
 @pytest.fixture(scope="session")
