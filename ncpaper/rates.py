@@ -68,7 +68,7 @@ def margin_ceiling(
 
     Source
     ------
-    Section 5.3, made precise in the chapter on the frame of the paper.
+    Section 5.3, made precise in the chapter on the speed of collapse.
     """
     if not (t >= 0).all():
         raise ValueError(f"t: expected times from 0 on, got {t.min()}")
