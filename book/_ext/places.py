@@ -88,8 +88,8 @@ def card(element, ledger):
     return (
         "card",
         title,
-        names(claim),
-        f"{claim.id} {plain(element)}",
+        [*names(claim), spelled(claim.id)],
+        plain(element),
         short(f"{claim.verdict.capitalize()}. {answer}"),
     )
 
@@ -161,5 +161,5 @@ def scripts(app, pagename, templatename, context, doctree):
 
 def setup(app):
     app.connect("html-page-context", scripts)
-    app.connect("build-finished", write, priority=550)  # before hover.js has its templates
+    app.connect("build-finished", write, priority=550)  # before the pages get their templates
     return {"parallel_read_safe": True, "parallel_write_safe": True}
