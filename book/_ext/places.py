@@ -90,7 +90,7 @@ def card(element, ledger):
         title,
         [*names(claim), spelled(claim.id)],
         plain(element),
-        short(f"{claim.verdict.capitalize()}. {answer}"),
+        short(f"{claim.verdict.capitalize()}. {answer}".strip()),
     )
 
 
