@@ -37,9 +37,9 @@ def results(page, address, query):
     page.fill("#search-input, main input[name=q]", query)
     page.press("#search-input, main input[name=q]", "Enter")
     page.wait_for_function("() => /found/.test(document.querySelector('.search-summary')?.textContent)")
-    page.wait_for_function(
-        "() => [...document.querySelectorAll('ul.search li')].slice(0, 25).every(e => e.children.length > 1)"
-    )
+    snippets = "() => [...document.querySelectorAll('ul.search li')].slice(0, 25).every(e => e.children.length > 1)"
+    if address.startswith("http"):  # a page opened as a file cannot read others
+        page.wait_for_function(snippets)
     return page.eval_on_selector_all(
         "ul.search li",
         "es => es.map(e => [e.firstChild.getAttribute('href'), e.firstChild.textContent, e.children[1]?.textContent])",
@@ -118,7 +118,7 @@ def test_a_reference_shows_what_it_refers_to_with_its_formulas_set(page, html, w
 def test_a_reference_shows_itself_on_keyboard_focus_until_escape(page, html):
     page.goto((html / "book" / "margin_bound.html").as_uri())
     link = page.locator("article a.reference.internal[href^='#claim-']").first
-    link.evaluate("e => { e.previousElementSibling; e.focus({focusVisible: true}) }")
+    link.evaluate("e => { e.focus({focusVisible: true}) }")
     page.wait_for_selector(CARD)
     assert link.get_attribute("aria-describedby") == "hover-card"
     assert page.locator(CARD).get_attribute("role") == "tooltip"

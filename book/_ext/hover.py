@@ -113,7 +113,14 @@ def write(app, exception):
         path.write_text(text.replace("</body>", f"{found}\n</body>"), encoding="utf8")
 
 
+def formulas(app, pagename, templatename, context, doctree):
+    """A page that refers to places loads what sets formulas, though it may have none before a reference shows one."""
+    if pagename.startswith("book/") and '<a class="reference internal" href="' in context.get("body", ""):
+        app.env.get_domain("math").data["has_equations"][pagename] = True
+
+
 def setup(app):
+    app.connect("html-page-context", formulas, priority=400)  # before the scripts for formulas are chosen
     app.connect("build-finished", write, priority=600)  # after the repairs of the theme's pages
     app.add_js_file("hover.js", loading_method="defer")
     app.add_css_file("hover.css")

@@ -88,9 +88,9 @@ def card(element, ledger):
     return (
         "card",
         title,
-        names(claim),
-        f"{claim.id} {plain(element)}",
-        short(f"{claim.verdict.capitalize()}. {answer}"),
+        [*names(claim), spelled(claim.id)],
+        plain(element),
+        short(f"{claim.verdict.capitalize()}. {answer}".strip()),
     )
 
 
@@ -161,5 +161,5 @@ def scripts(app, pagename, templatename, context, doctree):
 
 def setup(app):
     app.connect("html-page-context", scripts)
-    app.connect("build-finished", write, priority=550)  # before hover.js has its templates
+    app.connect("build-finished", write, priority=550)  # before the pages get their templates
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -45,6 +45,9 @@
     return [...others, ...found.reverse()]; // the last one is shown first
   };
 
+  /* A page opened as a file may not read other pages. */
+  if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+
   /* Sphinx cuts its snippets out of the text of a page: without formulas and code there is no TeX in them. */
   const text = Search.htmlToText;
   Search.htmlToText = (html, anchor) => {

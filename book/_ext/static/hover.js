@@ -11,7 +11,8 @@ document.addEventListener("DOMContentLoaded", () => {
   let link = null, timer = 0;
 
   const typeset = async (element) => {
-    if (window.ncpaperTypeset) return window.ncpaperTypeset(element);
+    const set = window.ncpaperTypeset || window.formulas?.set;
+    if (set) return set(element);
     await window.MathJax?.startup?.promise;
     return window.MathJax?.typesetPromise?.([element]);
   };
