@@ -167,8 +167,7 @@ def count(claims):
     return {v: found.count(v) for v in VERDICTS if v in found}
 
 
-def readme_table(claims):
-    """The Markdown table of the README: how many claims have each verdict, and what it means."""
-    rows = [f"| verdict | of {len(claims)} statements | meaning |", "|---|---|---|"]
-    rows += [f"| {verdict} | {number} | {VERDICTS[verdict]} |" for verdict, number in count(claims).items()]
-    return "\n".join(rows)
+def readme_counts(claims):
+    """The sentence of the README that says how many claims have each verdict."""
+    counts = ", ".join(f"{number} *{verdict}*" for verdict, number in count(claims).items())
+    return f"Of {len(claims)} statements: {counts}."

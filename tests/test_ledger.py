@@ -283,6 +283,13 @@ def test_a_claim_uses_directly_nothing_that_it_uses_through_another(claim):
     assert set(claim.uses).isdisjoint(set().union(*(reached(used) for used in claim.uses)))
 
 
-def test_the_table_of_the_readme_is_rendered_from_the_ledger():
+def test_the_counts_of_the_readme_are_rendered_from_the_ledger():
     command = [sys.executable, ROOT / "book" / "_tools" / "readme.py", "--check"]
     assert subprocess.run(command).returncode == 0, "run: make outputs"
+
+
+def test_the_readme_fits_one_screen_and_leaves_the_statements_to_the_claims_page():
+    text = (ROOT / "README.md").read_text(encoding="utf8")
+    assert len(text.splitlines()) <= 50
+    assert [i for i in LEDGER if f"`{i}`" in text] == []
+    assert "](book/claims.md)" in text

@@ -422,8 +422,8 @@ class Legend(Rendered):
     """The signs of the verdicts that occur."""
 
     def text(self, ledger):
-        signs = [f"{GLYPHS[verdict]} {verdict}" for verdict in claims.count(ledger)]
-        return f"Signs: {' · '.join(signs)}."
+        signs = [f"{GLYPHS[verdict]}\N{NO-BREAK SPACE}{verdict}" for verdict in claims.count(ledger)]
+        return "Signs: " + "\N{NO-BREAK SPACE}· ".join(signs)
 
 
 def setup(app):

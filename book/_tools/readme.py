@@ -18,8 +18,8 @@ def rendered(text):
     if text.count(BEGIN) != 1 or text.count(END) != 1:
         raise ValueError(f"README.md: expected one line {BEGIN!r} and one line {END!r}")
     before, rest = text.split(BEGIN)
-    table = claims.readme_table(claims.read())
-    return f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}"
+    counts = claims.readme_counts(claims.read())
+    return f"{before}{BEGIN}\n{counts}\n{END}{rest.split(END)[1]}"
 
 
 def main(*options):
