@@ -1,4 +1,4 @@
-"""The rendered pages in a real browser: no error on the console, formulas set, nothing wider than its place, every page light and usable."""
+"""The rendered pages in a real browser: no errors, formulas set, nothing wider than its place, light, open to all."""
 
 import functools
 import http.server
@@ -34,7 +34,7 @@ KINDS = ["book/index", "book/margin_bound", "book/figure_3", "book/claims", "boo
 
 
 #: A folded part with a formula in it.
-FOLD = r"""<details id="fold"><summary>Proof</summary><p><span class="math">\(x \ge \del{y} \ins{0}\)</span></p></details>"""
+FOLD = r"""<details id="fold"><summary>Proof</summary><span class="math">\(x \ge \del{y} \ins{0}\)</span></details>"""
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
