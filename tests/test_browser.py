@@ -1,10 +1,17 @@
-"""The rendered pages in a real browser: no error on the console, formulas set, nothing wider than its place."""
+"""The rendered pages in a real browser: no errors, formulas set, nothing wider than its place, light, open to all."""
 
 import functools
 import http.server
+import os
+import shutil
 import threading
 
 import pytest
+from playwright.sync_api import sync_playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
 
 #: Formulas set; sources of those not understood; kilobytes loaded; boxes of code, outputs and display formulas: needed,
 #: given, text.
@@ -27,8 +34,7 @@ KINDS = ["book/index", "book/margin_bound", "book/figure_3", "book/claims", "boo
 
 
 #: A folded part with a formula in it.
-FOLD = r"""<details id="fold"><summary>Proof</summary>
-<p><span class="math">\(x \ge \del{y} \ins{0}\)</span></p></details>"""
+FOLD = r"""<details id="fold"><summary>Proof</summary><span class="math">\(x \ge \del{y} \ins{0}\)</span></details>"""
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -43,6 +49,17 @@ def address(html):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    if CHROMIUM is None:
+        assert "CI" not in os.environ, "continuous integration must have Chromium"
+        pytest.skip("needs Chromium on the PATH")
+    with sync_playwright() as playwright:
+        instance = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield instance
+        instance.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Formulas by KaTeX, which sets a page at once; and text that stays beside the formula or badge it belongs to.
 
-The macros stand in ``_config.yml`` under ``formula_macros``, each with its replacement; ``#1`` is the first argument.
+The macros stand in ``_config.yml`` under ``formula_macros``, with their replacements; ``#1`` is the first argument.
 ``katex/`` among the static files is KaTeX 0.16.40 as published, its style sheet without the fonts in older formats.
 """
 
