@@ -145,12 +145,13 @@ def publish(fig, name, *, title, claims, data):
     if not folder:
         return
     chapter = os.environ.get("NCPAPER_CHAPTER", "")
+    drawing, pdf, png = svg(fig, dpi=200), saved(fig, "pdf"), saved(fig, "png")
     about = provenance.record(name, title=title, claims=claims, chapter=chapter, table=text)
     files = {
         f"{name}.csv": provenance.into_csv(text, about).encode(),
-        f"{name}.svg": provenance.into_svg(svg(fig, dpi=200), about).encode(),
-        f"{name}.pdf": provenance.into_pdf(saved(fig, "pdf"), about),
-        f"{name}.png": provenance.into_png(saved(fig, "png"), about),
+        f"{name}.svg": provenance.into_svg(drawing, about).encode(),
+        f"{name}.pdf": provenance.into_pdf(pdf, about),
+        f"{name}.png": provenance.into_png(png, about),
     }
     for file, content in files.items():
         results.write(Path(folder, file), content)

@@ -68,8 +68,9 @@ class Together(SphinxPostTransform):
 
 
 def add_scripts(app, pagename, templatename, context, doctree):
-    """Load KaTeX where the page has a formula."""
-    if 'class="math ' not in context.get("body", ""):
+    """Load KaTeX where the page has a formula, or shows one of another page on hover."""
+    formulas = app.env.get_domain("math")
+    if 'class="math ' not in context.get("body", "") and not formulas.has_equations(pagename):
         return
     macros = {f"\\{name}": tex for name, tex in app.config.formula_macros.items()}
     app.add_css_file("katex/katex.min.css")
