@@ -7,6 +7,7 @@ import shutil
 import threading
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -155,12 +156,11 @@ def test_pages_open_in_the_colours_the_reader_prefers(browser, address, scheme):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", KINDS)
 def test_pages_are_accessible(browser, address, name, scheme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     context = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 844})
     page = context.new_page()
     page.goto(f"{address}/{name}.html")
     page.evaluate("() => document.fonts.ready")
-    violations = axe.Axe().run(page).response["violations"]
+    violations = Axe().run(page).response["violations"]
     context.close()
     assert {v["id"]: [n["html"][:200] for n in v["nodes"]][:3] for v in violations} == {}
 
