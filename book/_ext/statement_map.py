@@ -33,11 +33,11 @@ GLYPHS = {
 #: What becomes of a statement, by its own verdict; the other verdicts leave it open.
 FATES = {
     "holds": "stands",
-    "holds with a hypothesis": "stands",
+    "holds with a hypothesis": "stands with a hypothesis",
     "observed": "stands",
     "corrected": "stands as corrected",
     "refuted": "falls",
-    "vacuous": "falls",
+    "vacuous": "falls as worded",
     "not observed": "falls",
 }
 
@@ -383,7 +383,7 @@ def resolve(app, doctree, docname):
 
 def reference(claim):
     """A link to a claim with its verdict, as MyST text."""
-    return f"{{ref}}`{claim.title} <{claim.anchor}>` ({short_place(claim)}) {{badge}}`{claim.id}`"
+    return f"{{ref}}`{claim.title} <{claim.anchor}>`, {short_place(claim)} {{badge}}`{claim.id}`"
 
 
 class Fallout(Rendered):
