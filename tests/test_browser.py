@@ -30,8 +30,8 @@ ON_A_PHONE = """() => [
   [...document.querySelectorAll('article .math-display')].filter(e => e.scrollWidth > e.clientWidth + 3).length,
   document.querySelectorAll('article .math-display').length]"""
 
-#: Pages of every kind: with a figure, with display formulas, with tables, with signatures.
-KINDS = ["book/index", "book/margin_bound", "book/figure_3", "book/claims", "book/notation", "book/api"]
+#: Pages of every kind: with a figure, with display formulas, with a ledger, with tables.
+KINDS = ["book/index", "book/margin_bound", "book/figure_3", "book/claims", "book/notation"]
 
 
 #: A folded part with a formula in it.
