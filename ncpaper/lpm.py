@@ -17,7 +17,7 @@ def minimum(K: Classes, n: Count, C1: Positive, C2: Positive) -> float:
 
     Source
     ------
-    Eq. (1) with the cross-entropy; the proof is in the chapter on the frame of the paper.
+    Eq. (1) with the cross-entropy; the proof is in the chapter on the related models.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def decayed_margin(K: Classes, n: Count, decay: Positive) -> float:
 
     Source
     ------
-    The loss (4) with weight decay, as in section 5.2; the proof is in the chapter on the frame of the paper.
+    The loss (4) with weight decay, as in section 5.2; the proof is in the chapter on weight decay.
 
     Examples
     --------

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from ncpaper import conservation, ulpm, validate
-from ncpaper.validate import Positive, door
+from ncpaper.validate import Count, Positive, door
 
 
 class Slope(NamedTuple):
@@ -68,7 +68,7 @@ def margin_ceiling(
 
     Source
     ------
-    Section 5.3, made precise in the chapter on the frame of the paper.
+    Section 5.3, made precise in the chapter on the speed of collapse.
     """
     if not (t >= 0).all():
         raise ValueError(f"t: expected times from 0 on, got {t.min()}")
@@ -135,16 +135,24 @@ def _centred_constants(limit, n):
     return own.std() / (4 * np.sqrt(n)), cosines, np.linalg.norm(turn, axis=0).mean() / np.sqrt(n)
 
 
-def constants(limit, n):
+@door
+def constants(limit: Collapse, n: Count) -> dict[str, tuple[float, float]]:
     r"""The limits of :math:`q\,X` or :math:`\sqrt q\,X` for each measure X of section 4 along a collapsing flow.
 
-    ``limit`` a :class:`Collapse`, ``n`` samples of each class; by the names of :data:`ncpaper.measures.SECTION_4`, and
+    Of n samples of each class; by the names of :data:`ncpaper.measures.SECTION_4`, and
     ``distance_to_collapse``. Returns pairs (p, c): :math:`X \sim c\,q^{-p}`, and q may be replaced by log t.
+
+    Raises
+    ------
+    ValueError
+        Naming ``limit``, where it is no :class:`Collapse`.
 
     Source
     ------
     Chapter on Figure 2, rates with their constants.
     """
+    if not isinstance(limit, Collapse):
+        raise ValueError(f"limit: expected what collapse() returns, got {limit!r}")
     e, Xi, mean, centre, deviations = limit
     K = e.shape[1]
     off, part, root = ~np.eye(K, dtype=bool), K / (K - 1), n**0.25
@@ -164,33 +172,55 @@ def constants(limit, n):
         "classifier_cosines": (0.5, part**1.5 * sums / root),
         "centred_self_duality_distance": (1.0, duality),
         "self_duality_distance": (0.5, np.sqrt(part) * np.linalg.norm(mean[:, None] - x * e, axis=0).mean() / root),
-        "distance_to_collapse": (0.5, np.sqrt((K * mean @ mean + outside) / (2 * (K - 1) * np.sqrt(n)))),
+        "distance_to_collapse": (0.5, np.sqrt(max(K * mean @ mean + outside, 0.0) / (2 * (K - 1) * np.sqrt(n)))),
     }
 
 
-def tilted_log_loss(x, z):
+def _one_entry(x, z):
+    """Raise ``ValueError`` naming both, unless x and z have one entry each."""
+    if x.size != 1 or z.size != 1:
+        raise ValueError(f"x, z: expected arrays of one entry, got the shapes {x.shape} and {z.shape}")
+
+
+@door
+def tilted_log_loss(x: Float[ndarray, "..."], z: Float[ndarray, "..."]) -> float:
     r"""log L at :math:`W = H = x\,\tfrac12 B + z\,u u^\top`, the symmetric perturbations of Example 3.1, at any size.
 
-    ``x``, ``z`` arrays of one entry.
+    Both are arrays of one entry.
+
+    Raises
+    ------
+    ValueError
+        Naming x and z, for more entries.
 
     Source
     ------
     Chapter on Example 3.1, theorem on the escape, with :math:`z = \tau x`.
     """
+    _one_entry(x, z)
     inner = np.logaddexp(-(x**2), np.log(2) - (x**2 + z**2) / 2)  # log(p + 2 r)
     return float(np.log(4) + np.where(inner < -36, inner, np.log(np.logaddexp(0, np.maximum(inner, -36)))).item())
 
 
-def tilted_log_gradient(x, z):
+@door
+def tilted_log_gradient(
+    x: Float[ndarray, "..."], z: Float[ndarray, "..."]
+) -> tuple[Float[ndarray, "..."], Float[ndarray, "..."]]:
     r"""Minus the velocity of (x, z) in the clock ds = L dt: the gradient of log L at these points, in their coordinates.
 
     :math:`\dot x = \lambda x`, :math:`\dot z = \sigma z` with :math:`p = e^{-x^2}`, :math:`r = e^{-(x^2 + z^2)/2}`,
     :math:`\lambda = 2 (p + r)/(1 + p + 2 r)` and :math:`\sigma = 4 r/(1 + p + 2 r)`. Returns two arrays of one entry.
 
+    Raises
+    ------
+    ValueError
+        Naming x and z, for more entries.
+
     Source
     ------
     Chapter on Example 3.1, theorem on the escape.
     """
+    _one_entry(x, z)
     p, r = -(x**2), -(x**2 + z**2) / 2  # the logarithms of p and r
     scale = np.logaddexp(0, np.logaddexp(p, np.log(2) + r)) + tilted_log_loss(x, z)  # log((1 + p + 2 r) L)
     return -2 * np.exp(np.logaddexp(p, r) - scale) * x, -4 * np.exp(r - scale) * z

@@ -24,7 +24,7 @@ def growth(K: Classes, n: Count, q: Positive) -> float:
 
     Source
     ------
-    The gradient of (4) at a collapsed point, in the chapter on the frame of the paper.
+    The gradient of (4) at a collapsed point, in the chapter on the speed of collapse.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def curvatures(K: Classes, n: Count, d: Count, q: Positive) -> tuple[Float[ndarr
 
     Source
     ------
-    The theorem on the curvatures across a collapsed ray, in the chapter on the frame of the paper.
+    The theorem on the curvatures across a collapsed ray, in the chapter on the speed of collapse.
 
     Examples
     --------
@@ -98,7 +98,7 @@ def stable_step(K: Classes, n: Count, q: Positive) -> float:
 
     Source
     ------
-    The theorem on the direction that is lost first, in the chapter on the frame of the paper.
+    The theorem on the direction that is lost first, in the chapter on the speed of collapse.
     """
     excess = max(_largest(K, q) - K, 0.0)
     return float(2 * K / (growth(K, n, q) * excess)) if excess > 0 else np.inf
@@ -114,7 +114,7 @@ def stable_margin(K: Classes, n: Count, c: Positive) -> float:
 
     Source
     ------
-    The corollary on the step limits, in the chapter on the frame of the paper.
+    The corollary on the step limits, in the chapter on the speed of collapse.
 
     Examples
     --------
@@ -133,7 +133,7 @@ def step_limit(K: Classes, n: Count) -> float:
 
     Source
     ------
-    The corollary on the step limits, in the chapter on the frame of the paper.
+    The corollary on the step limits, in the chapter on the speed of collapse.
 
     Examples
     --------
@@ -159,7 +159,7 @@ def lost_first(
 
     Source
     ------
-    The theorem on the curvatures across a collapsed ray, in the chapter on the frame of the paper.
+    The theorem on the curvatures across a collapsed ray, in the chapter on the speed of collapse.
     """
     W, H, _ = points.collapsed(K, n, d, q)
     x, z = np.linalg.eigh(_between(K, q))[1][:, -1] if K > 2 else (0.0, 1.0)

@@ -26,3 +26,14 @@ def collapsible_sizes(draw, K=(2, 7), n=(1, 5), extra=(0, 3)):
     """Sizes (K, n, d) at which a simplex ETF exists: d ≥ K − 1."""
     K, n, more = (draw(st.integers(*r)) for r in (K, n, extra))
     return K, n, K - 1 + more
+
+
+def flat(theta):
+    """The entries of both matrices in one vector."""
+    return np.concatenate([part.ravel() for part in theta])
+
+
+def normal(seed, K, n, d):
+    """A point with normal entries, and its balanced labels."""
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((K, d)), rng.standard_normal((d, K * n)), ulpm.balanced_labels(K, n)

@@ -43,9 +43,7 @@ def test_no_two_tests_of_a_claim_read_the_same():
 
 @pytest.mark.parametrize("test", ["tests/test_margin.py::test_nothing", "tests/test_none.py::test_x", "test_x", ""])
 def test_a_test_that_does_not_exist_has_no_place(test):
-    with pytest.raises(
-        ValueError, match=r"expected a test, tests/FILE\.py::NAME, in a file"
-    ):
+    with pytest.raises(ValueError, match=r"expected a test, tests/FILE\.py::NAME, in a file"):
         sources.place(test)
 
 

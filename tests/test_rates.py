@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ncpaper import conservation, flow, margin, measures, points, rates, symbolic, ulpm
+from ncpaper import conservation, flow, margin, measures, points, rates, symbolic, ulpm, validate
 from tests.strategies import many, seeds
 
 
@@ -317,3 +317,15 @@ def test_some_normal_starts_are_still_near_another_direction_at_log_t_of_300():
     away = [end for end in ends if spread(*end, np.arange(4)) > 1]
     assert 1 <= len(away) <= 5
     assert min(margin.margin(*p, np.arange(4)) / margin.bound(*p, np.arange(4)) for p in away) < 0.9
+
+
+def test_what_is_no_limit_of_a_collapsing_flow_is_refused(monkeypatch):
+    monkeypatch.setattr(validate, "typechecker", None)
+    with pytest.raises(ValueError, match=r"limit: expected what collapse\(\) returns, got \(1, 2\)"):
+        rates.constants((1, 2), 1)
+
+
+@pytest.mark.parametrize("function", [rates.tilted_log_loss, rates.tilted_log_gradient])
+def test_a_tilt_is_a_number_for_each_direction(function):
+    with pytest.raises(ValueError, match=r"x, z: expected arrays of one entry, got the shapes \(2,\) and \(1,\)"):
+        function([1.0, 2.0], [1.0])

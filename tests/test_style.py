@@ -45,7 +45,7 @@ BAD_DATA = {
 def figure(monkeypatch, tmp_path):
     """A small figure and the folder where figures go."""
     monkeypatch.setenv("NCPAPER_FIGURES", str(tmp_path))
-    monkeypatch.setenv("NCPAPER_CHAPTER", "frame")
+    monkeypatch.setenv("NCPAPER_CHAPTER", "discussion")
     with mpl.rc_context(style.RC):
         fig, ax = plt.subplots(figsize=(1, 1))
         ax.plot([0, 1], [0, 1])
@@ -58,7 +58,7 @@ def two_runs(tmp_path_factory):
     """The same figure from two processes with other hash seeds and clocks, in two folders."""
     folders = [tmp_path_factory.mktemp("figures") for _ in range(2)]
     for folder, seed in zip(folders, ("1", "2"), strict=True):
-        settings = {"NCPAPER_FIGURES": str(folder), "NCPAPER_CHAPTER": "frame", "PYTHONHASHSEED": seed}
+        settings = {"NCPAPER_FIGURES": str(folder), "NCPAPER_CHAPTER": "discussion", "PYTHONHASHSEED": seed}
         subprocess.run([sys.executable, "-c", DRAW], env=os.environ | settings, check=True)
     return folders
 
@@ -78,7 +78,7 @@ def test_the_manifest_entry_names_claims_chapter_command_and_the_hash_of_every_f
     entry = json.loads(two_runs[0].joinpath("sine.json").read_text(encoding="utf8"))
     assert entry["name"] == "sine"
     assert entry["title"] == "A sine"
-    assert entry["chapter"] == "frame"
+    assert entry["chapter"] == "discussion"
     assert entry["claims"] == ["fig-1", "nc1"]
     assert entry["command"] == "make figures"
     assert entry["versions"] == results.versions()
@@ -93,7 +93,8 @@ def test_no_file_tells_when_it_was_made(two_runs):
 
 
 def test_the_csv_holds_the_data_to_ten_digits(two_runs):
-    rows = list(csv.reader(io.StringIO(two_runs[0].joinpath("sine.csv").read_text())))
+    text = two_runs[0].joinpath("sine.csv").read_text().split("\n", 3)[3]
+    rows = list(csv.reader(io.StringIO(text)))
     x = np.linspace(0, 1, 50)
     assert rows[0] == ["x", "y"]
     assert np.allclose(np.array(rows[1:], dtype=float), np.column_stack([x, np.sin(9 * x)]), rtol=1e-9, atol=0)

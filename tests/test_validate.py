@@ -50,6 +50,7 @@ GOOD = {
     "at": [0, 1, 2],
     "gradient": ulpm.gradient,
     "theta": (W, H),
+    "limit": rates.collapse(*SEPARATED),
 }
 
 #: The same for one function.
@@ -138,9 +139,8 @@ def _as_a_user_calls(monkeypatch):
 
 
 def test_the_door_is_where_every_public_function_of_the_theory_is_entered():
-    """Left out: what takes any arrays (the flow's bookkeeping, a Collapse, a tilt), and what numba compiles."""
+    """Left out: the flow's bookkeeping, which takes any arrays, and what numba compiles."""
     free = {"flow.join", "flow.split", "flow.step_numbers", "compiled.exponential"}
-    free |= {"rates.constants", "rates.tilted_log_loss", "rates.tilted_log_gradient"}
     public = {
         f"{module.__name__.split('.')[1]}.{name}"
         for module in MODULES

@@ -85,8 +85,8 @@ class Card(Rendered):
                 f"({claim.anchor})=\n:::::::{{admonition}} {place(claim)}: {claim.title} {{badge}}`{claim.id}`",
                 f":class: claim-card verdict-{slug(claim.verdict)}",
                 "::::::{container} claim-halves",
-                f":::::{{container}} claim-printed\n{heading('Printed')}\n\n{claim.printed}\n:::::",
-                f":::::{{container}} verdict claim-true\n{heading(HEADS.get(claim.verdict, 'True'))}\n\n{answer(claim)}\n:::::",
+                half("claim-printed", "Printed", claim.printed),
+                half("verdict claim-true", HEADS.get(claim.verdict, "True"), answer(claim)),
                 "::::::",
                 *said,
                 " · ".join(links(claim)),
@@ -106,8 +106,9 @@ HEADS = {
 }
 
 
-def heading(words):
-    return f":::{{container}} claim-head\n{words}\n:::"
+def half(classes, head, text):
+    """One half of a card under its head."""
+    return f":::::{{container}} {classes}\n:::{{container}} claim-head\n{head}\n:::\n\n{text}\n:::::"
 
 
 def answer(claim):

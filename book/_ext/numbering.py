@@ -11,7 +11,7 @@ def count(numbers, letter):
 
 
 def letter(app, env):
-    """Replace the numbers of every page, and ask for no page again; raise ``ValueError`` for a page that has numbers and no letter."""
+    """Replace the numbers of every page; raise ``ValueError`` for a page that has numbers and no letter."""
     letters = app.config.chapter_letters
     if len(set(letters.values())) != len(letters):
         raise ValueError("chapter_letters: two pages have the same letter")
@@ -19,7 +19,7 @@ def letter(app, env):
         if any(kinds.values()) and page not in letters:
             raise ValueError(f"chapter_letters: {page} has numbered results and no letter")
         env.toc_fignumbers[page] = {kind: count(numbers, letters.get(page)) for kind, numbers in kinds.items()}
-    return []
+    return []  # no page has to be read again
 
 
 def setup(app):
