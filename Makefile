@@ -16,7 +16,7 @@ READY := $(ENV)/.ncpaper-ready
 # Every program runs the package of this tree, with one thread and without the reader's own configuration.
 RUN := $(ENV)/bin/python -I book/_tools/clean.py
 # The tests of what is rendered: figures that the comparison of the notebooks leaves, and pages.
-RENDERED := tests/test_figures.py tests/test_book.py tests/test_book_sources.py tests/test_browser.py
+RENDERED := tests/test_figures.py $(sort $(wildcard tests/test_book*.py tests/test_browser*.py))
 
 .DEFAULT_GOAL := help
 .PHONY: help ready book outputs figures test lint bench errors data train lock clean
@@ -30,7 +30,7 @@ book: $(READY) ## execute every chapter afresh and render the book into _build/h
 	@echo "Executing the chapters and rendering the book; the result will be _build/html/index.html"
 	@$(RUN) book/_tools/book.py _build
 
-outputs: $(READY) ## rewrite the committed notebooks beside the chapters, and the table of the README
+outputs: $(READY) ## rewrite the committed notebooks beside the chapters, and the counts in the README
 	@echo "Executing the chapters; the notebooks with their outputs go to book/*.ipynb"
 	@$(RUN) book/_tools/chapters.py book
 	@$(RUN) book/_tools/readme.py

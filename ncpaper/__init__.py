@@ -4,6 +4,7 @@ The modules are the nouns of the theory; each reads like the paper's notation:
 
 * :mod:`~ncpaper.validate`: the door at which arguments are checked, from the shapes in a signature
 * :mod:`~ncpaper.results`, :mod:`~ncpaper.style`: recorded numbers, published figures
+* :mod:`~ncpaper.provenance`: files of figures that know where they come from
 * :mod:`~ncpaper.flow`, :mod:`~ncpaper.compiled`: gradient descent and gradient flow, for any gradient, and fast
 * :mod:`~ncpaper.ulpm`: the unconstrained layer-peeled model (4), its gradient, its Hessian
 * :mod:`~ncpaper.lpm`: the model with its norms constrained (1), penalised, or divided out
@@ -24,4 +25,4 @@ The modules are the nouns of the theory; each reads like the paper's notation:
 * :mod:`~ncpaper.claims`: the ledger of verdicts
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

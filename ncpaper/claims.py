@@ -1,6 +1,7 @@
 """The ledger: what the paper prints, what was found, how it is known, and which tests would overturn it."""
 
 from dataclasses import dataclass, fields
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import yaml
@@ -81,12 +82,14 @@ class Claim:
 
     ``true_short``, ``why`` and ``follows`` are what its card says at a glance: what is true, why, and what follows for the
     paper. ``statement``, ``consequence`` and ``basis`` say the same in full. An ambiguous statement has its ``readings``.
+    ``uses`` names the claims that the statement rests on in the paper's own argument, the direct ones only.
     """
 
     id: str
     title: str
     where: str
     lines: str
+    uses: list
     chapter: str
     printed: str
     verdict: str
@@ -128,8 +131,8 @@ class Claim:
 def read(path=LEDGER):
     """The claims of a ledger file by id, in the order of the file.
 
-    Raises ``ValueError`` naming the claim for a missing, unknown or ill-typed field, or an id that comes twice, and
-    naming the file where it is no list of mappings.
+    Raises ``ValueError`` naming the claim for a missing, unknown or ill-typed field, an id that comes twice, or a use of
+    no other claim; naming the claims that use each other in a circle; and naming the file where it is no list of mappings.
     """
     claims, names = {}, {f.name for f in fields(Claim)}
     entries = yaml.safe_load(Path(path).read_text(encoding="utf8"))
@@ -142,7 +145,20 @@ def read(path=LEDGER):
         if claim.id in claims:
             raise ValueError(f"{claim.id}: the id comes twice")
         claims[claim.id] = claim
+    check_uses(claims)
     return claims
+
+
+def check_uses(claims):
+    """Raise ``ValueError`` where a claim uses itself, an unknown claim, or, through others, itself."""
+    for claim in claims.values():
+        for used in claim.uses:
+            if used == claim.id or used not in claims:
+                raise ValueError(f"{claim.id}: uses: expected ids of other claims, got {used!r}")
+    try:
+        TopologicalSorter({c.id: c.uses for c in claims.values()}).prepare()
+    except CycleError as error:
+        raise ValueError(f"uses: expected no circle, got {' → '.join(error.args[1])}") from None
 
 
 def count(claims):
@@ -151,9 +167,7 @@ def count(claims):
     return {v: found.count(v) for v in VERDICTS if v in found}
 
 
-def readme_table(claims):
-    """The Markdown table of the README: each claim with its place, its title, its verdict and its chapter."""
-    rows = ["| claim | where | what it says | verdict | chapter |", "|---|---|---|---|---|"]
-    for c in claims.values():
-        rows.append(f"| `{c.id}` | {c.where} | {c.title} | {c.verdict} | [{c.chapter}](book/{c.chapter}.md) |")
-    return "\n".join(rows)
+def readme_counts(claims):
+    """The sentence of the README that says how many claims have each verdict."""
+    counts = ", ".join(f"{number} *{verdict}*" for verdict, number in count(claims).items())
+    return f"Of {len(claims)} statements: {counts}."

@@ -16,7 +16,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 
-from ncpaper import results
+from ncpaper import provenance, results
 
 #: Colours by role; features blue, as in the paper, classifiers orange-red. Distinct to colour-blind readers.
 COLORS = {
@@ -125,30 +125,42 @@ def table(data):
     return text.getvalue()
 
 
+def saved(fig, kind):
+    """The bytes of a figure as PDF or PNG, the same each time."""
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format=kind, metadata=METADATA[kind], dpi=200)
+    return buffer.getvalue()
+
+
 def publish(fig, name, *, title, claims, data):
     """Hand over a finished figure: its name, its title, the ids of the claims it shows, the data behind it.
 
-    Where ``NCPAPER_FIGURES`` names a folder, writes ``name.svg``, ``.pdf``, ``.png``, ``.csv`` and the entry
-    ``name.json`` of the manifest there; elsewhere it only checks its arguments. Returns nothing, so that a cell ends
-    quietly. Raises ``ValueError`` naming ``data`` where it is not a table of equally long columns.
+    Where ``NCPAPER_FIGURES`` names a folder, writes ``name.svg``, ``.pdf``, ``.png`` and ``.csv`` there, each with its
+    record (:mod:`ncpaper.provenance`), and the entry ``name.json`` of the manifest; elsewhere it only checks its arguments.
+    Returns nothing, so that a cell ends quietly. Raises ``ValueError`` naming ``data`` where it is not a table of equally
+    long columns.
     """
     text, folder = table(data), os.environ.get("NCPAPER_FIGURES")
     fig.set_label(name)
     if not folder:
         return
-    files = {f"{name}.csv": text.encode(), f"{name}.svg": svg(fig, dpi=200).encode()}
-    for kind in ("pdf", "png"):
-        buffer = io.BytesIO()
-        fig.savefig(buffer, format=kind, metadata=METADATA[kind], dpi=200)
-        files[f"{name}.{kind}"] = buffer.getvalue()
+    chapter = os.environ.get("NCPAPER_CHAPTER", "")
+    drawing, pdf, png = svg(fig, dpi=200), saved(fig, "pdf"), saved(fig, "png")
+    about = provenance.record(name, title=title, claims=claims, chapter=chapter, table=text)
+    files = {
+        f"{name}.csv": provenance.into_csv(text, about).encode(),
+        f"{name}.svg": provenance.into_svg(drawing, about).encode(),
+        f"{name}.pdf": provenance.into_pdf(pdf, about),
+        f"{name}.png": provenance.into_png(png, about),
+    }
     for file, content in files.items():
         results.write(Path(folder, file), content)
     entry = {
         "name": name,
         "title": title,
-        "chapter": os.environ.get("NCPAPER_CHAPTER", ""),
+        "chapter": chapter,
         "claims": list(claims),
-        "command": "make figures",
+        **{key: about[key] for key in ("command", "package", "data")},
         "sha256": {file: results.sha256(Path(folder, file)) for file in sorted(files)},
         "versions": results.versions(),
     }

@@ -1,21 +1,55 @@
-"""The rendered pages in a real browser: no error on the console, formulas set, nothing wider than its place."""
+"""The rendered pages in a real browser: no errors, formulas set, nothing wider than its place, light, open to all."""
 
+import functools
+import http.server
 import os
 import shutil
+import threading
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
 
-#: Formulas on a page; whether one is not understood; the boxes of code, outputs and display formulas: needed, given, text.
+#: Formulas set; sources of those not understood; kilobytes loaded; boxes of code, outputs and display formulas: needed,
+#: given, text.
 FINDINGS = """() => [
-  document.querySelectorAll('mjx-container').length,
-  document.querySelectorAll('mjx-merror, [mathcolor=red]').length > 0,
-  [...document.querySelectorAll('div.cell pre, mjx-container[display=true]')]
+  document.querySelectorAll('.math .katex').length,
+  [...document.querySelectorAll('.katex-error')].map(e => e.title),
+  [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
+    .reduce((sum, e) => sum + e.encodedBodySize, 0) / 1024,
+  [...document.querySelectorAll('div.cell pre, .math-display')]
     .map(e => [e.scrollWidth, e.clientWidth, e.textContent.slice(0, 40)])]"""
+
+#: Formulas waiting outside folded parts; display formulas that scroll; all of them.
+ON_A_PHONE = """() => [
+  [...document.querySelectorAll('.math:not([data-set])')].filter(e => !e.closest('details:not([open])')).length,
+  [...document.querySelectorAll('article .math-display')].filter(e => e.scrollWidth > e.clientWidth + 3).length,
+  document.querySelectorAll('article .math-display').length]"""
+
+#: Pages of every kind: with a figure, with display formulas, with tables, with signatures.
+KINDS = ["book/index", "book/margin_bound", "book/figure_3", "book/claims", "book/notation", "book/api"]
+
+
+#: A folded part with a formula in it.
+FOLD = r"""<details id="fold"><summary>Proof</summary><span class="math">\(x \ge \del{y} \ins{0}\)</span></details>"""
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="session")
+def address(html):
+    """Where the rendered book is served."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(html)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
 
 
 @pytest.fixture(scope="session")
@@ -30,31 +64,43 @@ def browser():
 
 
 @pytest.fixture(scope="session")
-def visits(browser, html):
-    """What the browser finds on each page, loaded once: faults, formulas, windows too narrow, boxes with their sizes."""
-    found, context = {}, browser.new_context(viewport={"width": 1280, "height": 844})
+def visits(browser, html, address):
+    """What the browser finds on each page, loaded once."""
+    found = {}
     for path in sorted(p for p in html.rglob("*.html") if "_static" not in p.parts and p != html / "index.html"):
-        page, faults = context.new_page(), []  # the index only leads on
-        page.route("http*://**", lambda route, faults=faults: (faults.append(route.request.url), route.abort()))
-        page.on("console", lambda m, faults=faults: faults.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda e, faults=faults: faults.append(str(e)))
-        page.goto(path.as_uri(), wait_until="load")
-        page.evaluate("() => window.MathJax?.startup?.promise")
-        formulas, unknown, boxes = page.evaluate(FINDINGS)
-        narrow = []
-        for width in (1280, 390):
-            page.set_viewport_size({"width": width, "height": 844})
-            if page.evaluate("() => document.documentElement.scrollWidth > document.documentElement.clientWidth"):
-                narrow.append(width)
-        found[str(path.relative_to(html))] = {
-            "faults": faults + ["a formula is not understood"] * unknown,
-            "formulas": formulas,
-            "narrow": narrow,
-            "boxes": boxes,
-        }
-        page.close()
-    context.close()
+        name = str(path.relative_to(html))  # the index only leads on
+        found[name] = visit(browser, address, name)
     return found
+
+
+def visit(browser, address, name):
+    """Faults, formulas, kilobytes, windows too narrow, boxes with their sizes, and the formulas on a phone."""
+    context, faults, narrow = browser.new_context(viewport={"width": 1280, "height": 844}), [], []
+    page = context.new_page()
+    page.on("request", lambda r: faults.append(r.url) if not r.url.startswith((address, "data:")) else None)
+    page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda e: faults.append(str(e)))
+    page.goto(f"{address}/{name}", wait_until="load")
+    page.evaluate("() => document.fonts.ready")
+    formulas, unknown, kilobytes, boxes = page.evaluate(FINDINGS)
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        if page.evaluate("() => document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+            narrow.append(width)
+    page.evaluate("() => window.formulas?.fit(document)")
+    waiting, scrolling, displayed = page.evaluate(ON_A_PHONE)
+    context.close()
+    return {
+        "faults": faults,
+        "formulas": formulas,
+        "unknown": unknown,
+        "waiting": waiting,
+        "kilobytes": kilobytes,
+        "narrow": narrow,
+        "boxes": boxes,
+        "scrolling": scrolling,
+        "displayed": displayed,
+    }
 
 
 def all_of(visits, key):
@@ -69,6 +115,23 @@ def test_pages_open_without_errors_and_load_nothing_from_elsewhere(visits):
 
 def test_formulas_are_set(visits):
     assert sum(all_of(visits, "formulas").values()) > 500
+    assert all_of(visits, "waiting") == {}
+
+
+def test_every_formula_is_understood(visits):
+    assert all_of(visits, "unknown") == {}
+
+
+def test_a_chapter_loads_less_than_two_megabytes(visits):
+    sizes = {page: size for page, size in all_of(visits, "kilobytes").items() if page != "book/api.html"}
+    assert min(sizes.values()) > 400  # style sheets and scripts are counted
+    assert {page: size for page, size in sizes.items() if page.startswith("book/") and size > 2000} == {}
+
+
+def test_on_a_phone_at_most_one_display_formula_in_ten_scrolls(visits):
+    displayed, scrolling = (sum(all_of(visits, key).values()) for key in ("displayed", "scrolling"))
+    assert displayed > 100
+    assert scrolling <= displayed / 10
 
 
 def test_pages_fit_the_window_of_a_desktop_and_of_a_phone(visits):
@@ -79,3 +142,51 @@ def test_code_printed_outputs_and_formulas_fit_their_boxes_on_a_desktop(visits):
     boxes = [(page, *box) for page, found in all_of(visits, "boxes").items() for box in found]
     assert len(boxes) > 100
     assert [box for box in boxes if box[1] > box[2] + 1] == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_open_in_the_colours_the_reader_prefers(browser, address, scheme):
+    context = browser.new_context(color_scheme=scheme)
+    page = context.new_page()
+    page.goto(f"{address}/book/index.html")
+    assert page.evaluate("() => document.documentElement.dataset.theme") == scheme
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", KINDS)
+def test_pages_are_accessible(browser, address, name, scheme):
+    context = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 844})
+    page = context.new_page()
+    page.goto(f"{address}/{name}.html")
+    page.evaluate("() => document.fonts.ready")
+    violations = Axe().run(page).response["violations"]
+    context.close()
+    assert {v["id"]: [n["html"][:200] for n in v["nodes"]][:3] for v in violations} == {}
+
+
+def test_formulas_in_a_folded_part_are_set_when_it_is_opened_and_for_print(browser, address):
+    context = browser.new_context()
+    page = context.new_page()
+    page.route("**/notation.html", lambda route: route.fulfill(
+        body=route.fetch().text().replace("</article>", FOLD + "</article>", 1), content_type="text/html"))  # fmt: skip
+    page.goto(f"{address}/book/notation.html")
+    assert page.locator("#fold .katex").count() == 0
+    page.locator("#fold summary").click()
+    page.locator("#fold .katex .ins").wait_for()
+    assert page.locator("#fold .katex .del").count() == 1
+    page.reload()
+    page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("#fold .katex .del").count() == 1
+    context.close()
+
+
+def test_every_figure_of_a_chapter_is_drawn_in_the_page_and_named(browser, address):
+    context = browser.new_context(color_scheme="dark")
+    page = context.new_page()
+    page.goto(f"{address}/book/landscape.html")
+    names = page.evaluate("() => [...document.querySelectorAll('svg.drawing')].map(e => e.getAttribute('aria-label'))")
+    assert names
+    assert all(names)
+    assert page.locator("article img[src$='.svg']").count() == 0
+    context.close()

@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     ["validate", "results"],
+    ["provenance"],
     ["flow", "style", "fashion", "checkpoint", "vgg", "symbolic", "certified"],
     ["ulpm", "etf"],
     ["points"],
@@ -19,7 +20,7 @@ LAYERS = [
     ["claims"],
 ]
 LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}
-MODULES = sorted(p for p in (ROOT / "ncpaper").glob("*.py") if p.stem != "__init__")
+MODULES = sorted(p for p in (ROOT / "ncpaper").glob("*.py") if not p.stem.startswith("__"))
 
 
 def imports(tree):
@@ -73,12 +74,26 @@ def test_the_reference_of_the_api_has_every_module_once_from_the_lowest_layer_up
 
 
 def test_every_test_file_is_named_after_a_module_or_a_chapter_or_a_part_of_the_project():
-    """A chapter with more than one file names its topic after itself: ``test_<chapter>_<topic>``."""
+    """A chapter or part with more than one file names its topic after itself: ``test_<chapter>_<topic>``."""
     chapters = {p.stem for p in (ROOT / "book").glob("*.md")}
-    parts = {"layers", "ledger", "pairs", "project", "book", "browser", "comparison", "figures", "tools", "errors"}
+    parts = {
+        "layers",
+        "ledger",
+        "pairs",
+        "project",
+        "book",
+        "browser",
+        "comparison",
+        "figures",
+        "tools",
+        "errors",
+        "words",
+    }
     named = {p.stem.removeprefix("test_") for p in (ROOT / "tests").glob("test_*.py")}
     whole = set(LAYER) | chapters | parts
-    assert [name for name in named if name not in whole and not any(name.startswith(f"{c}_") for c in chapters)] == []
+    assert [
+        name for name in named if name not in whole and not any(name.startswith(f"{c}_") for c in chapters | parts)
+    ] == []
 
 
 @pytest.mark.parametrize(

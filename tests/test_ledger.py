@@ -206,7 +206,8 @@ def test_the_claims_page_has_a_table_for_every_chapter_in_the_order_of_the_ledge
 def sound_entry():
     """An entry of the right types and values, for a test to spoil."""
     entry = {f.name: ["x"] if f.type is list else "x" for f in dataclasses.fields(claims.Claim)}
-    return entry | {"verdict": "holds", "evidence": ["exact"], "proof": "none", "tolerance": [], "readings": []}
+    empty = {"tolerance": [], "readings": [], "uses": []}
+    return entry | {"verdict": "holds", "evidence": ["exact"], "proof": "none"} | empty
 
 
 @pytest.mark.parametrize("field", dataclasses.fields(claims.Claim), ids=lambda f: f.name)
@@ -252,6 +253,43 @@ def test_an_id_that_comes_twice_is_refused(tmp_path):
         claims.read(path)
 
 
-def test_the_table_of_the_readme_is_rendered_from_the_ledger():
+def ledger_of(tmp_path, uses):
+    """The path of a ledger whose claims, sound otherwise, use each other as given."""
+    path = tmp_path / "claims.yml"
+    entries = [sound_entry() | {"id": name, "uses": used} for name, used in uses.items()]
+    path.write_text(yaml.safe_dump(entries), encoding="utf8")
+    return path
+
+
+@pytest.mark.parametrize("used", ["x", "z"])
+def test_a_claim_that_uses_itself_or_an_unknown_one_is_refused(tmp_path, used):
+    with pytest.raises(ValueError, match=f"x: uses: expected ids of other claims, got '{used}'"):
+        claims.read(ledger_of(tmp_path, {"x": ["y", used], "y": []}))
+
+
+def test_claims_that_use_each_other_in_a_circle_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"uses: expected no circle, got (x → z → y → x|z → y → x → z|y → x → z → y)"):
+        claims.read(ledger_of(tmp_path, {"x": ["y"], "y": ["z"], "z": ["x"]}))
+
+
+def reached(name):
+    """Every claim that one rests on, through any number of others."""
+    return set(LEDGER[name].uses).union(*(reached(used) for used in LEDGER[name].uses))
+
+
+@pytest.mark.parametrize("claim", LEDGER.values(), ids=lambda c: c.id)
+def test_a_claim_uses_directly_nothing_that_it_uses_through_another(claim):
+    assert len(set(claim.uses)) == len(claim.uses)
+    assert set(claim.uses).isdisjoint(set().union(*(reached(used) for used in claim.uses)))
+
+
+def test_the_counts_of_the_readme_are_rendered_from_the_ledger():
     command = [sys.executable, ROOT / "book" / "_tools" / "readme.py", "--check"]
     assert subprocess.run(command).returncode == 0, "run: make outputs"
+
+
+def test_the_readme_fits_one_screen_and_leaves_the_statements_to_the_claims_page():
+    text = (ROOT / "README.md").read_text(encoding="utf8")
+    assert len(text.splitlines()) <= 50
+    assert [i for i in LEDGER if f"`{i}`" in text] == []
+    assert "](book/claims.md)" in text

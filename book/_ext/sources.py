@@ -114,7 +114,7 @@ def body(app, page, path, tests):
         back = ", ".join(to_claims(app, page, tests.get(f"{path}::{name}", [])))
         back = f'<span class="checks">checks {back}</span>' if back else ""
         lines[start - 1] = f'<span class="test" id="{name}">{back}{lines[start - 1]}'
-        lines[end - 1] += "</span>"
+        lines[end - 1] += "</span>\0"  # a block ends its line by itself
     about = html.escape(docstring(path))
     overview = app.builder.get_relative_uri(page, f"{FOLDER}/index")
     sentences = "".join(
@@ -127,7 +127,7 @@ def body(app, page, path, tests):
 <p>This is the source of tests of this book, as <code>make test</code> runs it. The name of a test is the sentence it
 checks; beside it stand the claims that rest on it. <a href="{overview}">All files of tests</a>.</p>
 <ul class="sentences">{sentences}</ul>
-{before}<pre>{chr(10).join(lines)}"""
+{before}<pre>{chr(10).join(lines).replace(chr(0) + chr(10), "").replace(chr(0), "")}"""
 
 
 def collect(app):

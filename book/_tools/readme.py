@@ -1,6 +1,6 @@
 """Render the ledger into the README: ``python book/_tools/readme.py [--check]``.
 
-Replaces what stands between the two marker lines by the table of verdicts; with ``--check`` only tells (exit status 1)
+Replaces what stands between the two marker lines by the counts of the verdicts; with ``--check`` only tells (exit status 1)
 whether the README is out of date.
 """
 
@@ -14,14 +14,12 @@ BEGIN, END = "<!-- claims: written by make outputs -->", "<!-- end of claims -->
 
 
 def rendered(text):
-    """``text`` with the table of the ledger between the markers; raise ``ValueError`` where a marker is missing."""
+    """``text`` with the counts of the ledger between the markers; raise ``ValueError`` where a marker is missing."""
     if text.count(BEGIN) != 1 or text.count(END) != 1:
         raise ValueError(f"README.md: expected one line {BEGIN!r} and one line {END!r}")
     before, rest = text.split(BEGIN)
-    ledger = claims.read()
-    counts = ", ".join(f"{number} *{verdict}*" for verdict, number in claims.count(ledger).items())
-    table = f"Of {len(ledger)} statements: {counts}.\n\n{claims.readme_table(ledger)}"
-    return f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}"
+    counts = claims.readme_counts(claims.read())
+    return f"{before}{BEGIN}\n{counts}\n{END}{rest.split(END)[1]}"
 
 
 def main(*options):

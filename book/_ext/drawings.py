@@ -1,0 +1,81 @@
+"""Figures as part of the page: an SVG is written into the HTML, and its colours follow the reader's colour scheme."""
+
+import html
+import re
+from itertools import count
+from pathlib import Path
+
+IMAGE = re.compile(r'<img\b(?=[^>]*\bsrc="[^"]*_images/([^"/]+\.svg)")[^>]*?/?>')
+ATTRIBUTE = re.compile(r'\b(alt|style|class)="([^"]*)"')
+PROLOGUE = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<title>.*?</title>|<desc>.*?</desc>|<metadata>.*?</metadata>|<style.*?</style>", re.DOTALL)
+GLYPH = re.compile(r'<path id="(DejaVu[^"]*|STIX[^"]*|Cm[^"]*)".*?/>', re.DOTALL)
+ID, REFERENCE = re.compile(r'\bid="([^"]*)"'), re.compile(r'(?:url\(|href=")#([^")]*)')
+
+#: The colours of the figures, and the names of the variables of the style sheet in their place.
+COLORS = {
+    "#000000": "currentColor",
+    "#ffffff": "var(--figure-ground)",
+    "#b0b0b0": "var(--figure-grid)",
+    "#0072b2": "var(--figure-feature)",
+    "#d55e00": "var(--figure-classifier)",
+    "#cc79a7": "var(--figure-printed)",
+    "#009e73": "var(--figure-corrected)",
+    "#555555": "var(--figure-bound)",
+    "#999999": "var(--figure-neutral)",
+    "#e69f00": "var(--figure-reference)",
+}
+
+
+def drawing(svg, number, alt, style, classes, glyphs):
+    """The text of an SVG file as an element of a page.
+
+    ``number`` makes its identifiers unique on the page; glyphs whose identifiers are in the set ``glyphs`` are not drawn
+    again, the others are added to it.
+    """
+    text = PROLOGUE.sub("", svg)
+
+    def once(match):
+        known = match[1] in glyphs
+        glyphs.add(match[1])
+        return "" if known else match[0]
+
+    text = GLYPH.sub(once, text)
+    used = {name for name in REFERENCE.findall(text) if name not in glyphs}
+    names = dict(zip(sorted(used), (f"d{number}-{i}" for i in count()), strict=False))
+    text = ID.sub(lambda m: f'id="{names.get(m[1], m[1])}"' if m[1] in used | glyphs else "", text)
+    text = REFERENCE.sub(lambda m: m[0].replace(f"#{m[1]}", f"#{names.get(m[1], m[1])}"), text)
+    text = re.sub("#[0-9a-f]{6}", lambda m: COLORS.get(m[0], m[0]), text)
+    text = (
+        re.sub(r"\s*\n\s*", " ", re.sub(r">\s+<", "><", text)).replace("<defs></defs>", "").replace(" >", ">").strip()
+    )
+    text = re.sub(
+        r'<svg [^>]*?(width="[^"]*") (height="[^"]*") (viewBox="[^"]*")[^>]*>', r"<svg \1 \2 \3>", text, count=1
+    )
+    shape = f' style="{style}"' if style else ""
+    return text.replace(
+        "<svg ", f'<svg class="{" ".join(["drawing", *classes])}" role="img" aria-label="{alt}"{shape} ', 1
+    )
+
+
+def inline(app, pagename, templatename, context, doctree):
+    """Put each SVG of the page in the place of the image that shows it."""
+    sources = {name: Path(app.srcdir, uri) for uri, name in app.builder.images.items()}
+    glyphs, numbers = set(), count(1)
+
+    def put(match):
+        source = sources.get(html.unescape(match[1]))
+        if source is None:
+            return match[0]
+        given = dict(ATTRIBUTE.findall(match[0]))
+        svg = source.read_text(encoding="utf8")
+        return drawing(
+            svg, next(numbers), given.get("alt", ""), given.get("style"), given.get("class", "").split(), glyphs
+        )
+
+    if "body" in context:
+        context["body"] = IMAGE.sub(put, context["body"])
+
+
+def setup(app):
+    app.connect("html-page-context", inline)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
