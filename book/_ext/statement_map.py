@@ -53,7 +53,7 @@ BANDS = {
     "Example": ("motivating_example",),
     "Landscape": ("landscape",),
     "Experiments": ("figure_2", "figure_3"),
-    "Practice": ("frame", "related_models", "discussion"),
+    "Practice": ("related_models", "discussion"),
 }
 
 #: Statements that belong to another part of the paper than the chapter that judges them.
