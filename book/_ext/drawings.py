@@ -7,7 +7,7 @@ from pathlib import Path
 
 IMAGE = re.compile(r'<img\b(?=[^>]*\bsrc="[^"]*_images/([^"/]+\.svg)")[^>]*?/?>')
 ATTRIBUTE = re.compile(r'\b(alt|style|class)="([^"]*)"')
-PROLOGUE = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<title>.*?</title>|<desc>.*?</desc>|<metadata>.*?</metadata>|<style.*?</style>", re.DOTALL)
+PROLOGUE = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<(title|desc|metadata|style)\b.*?</\1>", re.DOTALL)
 GLYPH = re.compile(r'<path id="(DejaVu[^"]*|STIX[^"]*|Cm[^"]*)".*?/>', re.DOTALL)
 ID, REFERENCE = re.compile(r'\bid="([^"]*)"'), re.compile(r'(?:url\(|href=")#([^")]*)')
 
