@@ -9,7 +9,8 @@
   const html = (source) => {
     if (!written.has(source)) {
       const displayMode = source.startsWith("\\[");
-      written.set(source, katex.renderToString(source.slice(2, -2), { ...options, displayMode }));
+      const text = katex.renderToString(source.slice(2, -2), { ...options, displayMode });
+      written.set(source, text.replace(' display="block"', "")); // the box is what is displayed, not what screen readers read
     }
     return written.get(source);
   };
