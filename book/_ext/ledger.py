@@ -127,7 +127,7 @@ def links(claim):
         found.append(f"{{ref}}`the cell that checks it <check-{claim.id}>`")
     if claim.verdict in claims.ERRATA:
         found.append(f"{{ref}}`erratum <erratum-{claim.id}>`")
-    return [*found, f"`{claim.id}`"]
+    return [*found, f"`{claim.id}` {{cite-claim}}`{claim.id}`"]
 
 
 def room(claim):
@@ -247,14 +247,12 @@ class Gallery(Rendered):
         path = ROOT / GALLERY
         self.env.note_dependency(str(path))
         entries = json.loads(path.read_text(encoding="utf8"))["figures"]
-        return "\n\n---\n\n".join(picture(entry, ledger) for entry in entries)
+        return "\n\n---\n\n".join(picture(entry) for entry in entries)
 
 
-def picture(entry, ledger):
+def picture(entry):
     """A figure of the manifest, without a number: those are the chapters' own."""
     name = entry["name"]
-    seen = ", ".join(f"{{ref}}`{c} <{ledger[c].anchor}>`" for c in entry["claims"])
-    files = " · ".join(f"{{download}}`{k} </figures/{name}.{k}>`" for k in ("svg", "pdf", "png", "csv"))
     return f"""(gallery-{name})=
 **{entry["title"]}** ({{doc}}`{entry["chapter"]}`)
 
@@ -265,8 +263,9 @@ def picture(entry, ledger):
 
 {entry["caption"]}
 
-Files: {files}. Claims: {seen}. Cite as: The ncpaper developers, *{entry["title"]}*, figure `{name}` of the ncpaper
-companion, CC BY 4.0; data SHA-256 `{entry["sha256"][name + ".csv"][:16]}…`
+:::{{cite-figure}} {name}
+:at: gallery-{name}
+:::
 """
 
 
