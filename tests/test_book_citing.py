@@ -49,7 +49,7 @@ def test_the_citation_of_a_figure_parses_in_each_form(name):
     fields = ris_fields(forms["RIS"])
     assert fields["TI"] == entry["title"]
     assert fields["AU"] == "The ncpaper developers"
-    assert list(fields)[0] == "TY"
+    assert next(iter(fields)) == "TY"
     assert list(fields)[-1] == "ER"
     assert entry["title"] in forms["text"]
     assert name in forms["text"]

@@ -1,8 +1,8 @@
 """How to cite: under each published figure, in chapters, on the landing page and in the gallery, and on each claim card.
 
-A figure's block has its files under readable names, the claims it shows, how it was made, its licence, a link to this place,
-and buttons that copy a citation as BibTeX, RIS or plain text (``citing.js``). The files lie in ``figures/`` of the rendered
-book, beside the manifest. No address is invented: the link is that of the page in which it stands.
+A figure's block has its files under readable names, the claims it shows, how it was made, its licence, a link to this
+place, and buttons that copy a citation as BibTeX, RIS or plain text (``citing.js``). The files lie in ``figures/`` of the
+rendered book, beside the manifest. No address is invented: the link is that of the page in which it stands.
 """
 
 import json
@@ -100,7 +100,7 @@ class Cite(SphinxDirective):
     """The block of a figure by its name, where the figure is only an image."""
 
     required_arguments = 1
-    option_spec = {"at": directives.unchanged_required}
+    option_spec = {"at": directives.unchanged_required}  # noqa: RUF012
 
     def run(self):
         if self.arguments[0] not in manifest():
