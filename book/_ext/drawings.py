@@ -11,6 +11,8 @@ PROLOGUE = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<(title|desc|metad
 GLYPH = re.compile(r'<path id="(DejaVu[^"]*|STIX[^"]*|Cm[^"]*)".*?/>', re.DOTALL)
 ID, REFERENCE = re.compile(r'\bid="([^"]*)"'), re.compile(r'(?:url\(|href=")#([^")]*)')
 
+GALLERY = "book/gallery"
+
 #: The colours of the figures, and the names of the variables of the style sheet in their place.
 COLORS = {
     "#000000": "currentColor",
@@ -59,6 +61,9 @@ def drawing(svg, number, alt, style, classes, glyphs):
 
 def inline(app, pagename, templatename, context, doctree):
     """Put each SVG of the page in the place of the image that shows it."""
+    if pagename == GALLERY:  # many pictures, loaded as they come into view
+        context["body"] = context["body"].replace("<img ", '<img loading="lazy" ')
+        return
     sources = {name: Path(app.srcdir, uri) for uri, name in app.builder.images.items()}
     glyphs, numbers = set(), count(1)
 

@@ -1,4 +1,4 @@
-"""Pages that load no more than they show: icons from a small font and the style sheet alone, no style that a page lacks."""
+"""Pages that load no more than they show: icons from a small font, no style or index that is not used."""
 
 import re
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from fontTools import subset, ttLib
 
 SCRIPT = re.compile(r"\s*<script[^>]*scripts/fontawesome\.js[^>]*></script>")
+SEARCH = re.compile(r"\s*<script[^>]*/?(?:searchtools|searchindex|language_data)\.js[^>]*></script>")
 RULE = re.compile(r'((?:\.fa-[a-z0-9-]+:before,?)+)\{content:"([^"]*)"\}')
 FONT = re.compile(r'url\([^)]*\.woff2\) format\("woff2"\),(url\([^)]*fa-solid-900\.ttf\))')
 
@@ -52,7 +53,7 @@ def trim(app, exception):
     for page in sorted(out.rglob("*.html")):
         old = page.read_text(encoding="utf8")
         used |= set(re.findall(r"\bfa-[a-z0-9-]+", old))
-        new = SCRIPT.sub("", old)
+        new = SCRIPT.sub("", old) if page.name == "search.html" else SEARCH.sub("", SCRIPT.sub("", old))
         if new != old:
             page.write_text(new, encoding="utf8")
     sheet = out / "_static" / "styles" / "pydata-sphinx-theme.css"
