@@ -7,6 +7,7 @@ rendered book, beside the manifest. No address is invented: the link is that of 
 
 import json
 import shutil
+from functools import cache
 from html import escape
 from pathlib import Path
 
@@ -24,6 +25,7 @@ YEAR = 2026
 KINDS = {"svg": "SVG", "pdf": "PDF", "png": "PNG", "csv": "data (CSV)"}
 
 
+@cache
 def manifest():
     """The entries of the published figures by name."""
     entries = json.loads((FIGURES / "manifest.json").read_text(encoding="utf8"))["figures"]
@@ -112,7 +114,7 @@ class CiteClaim(SphinxRole):
     """Buttons that copy a citation of one claim; its id is promised to stay."""
 
     def run(self):
-        claim = claims.read()[self.text]
+        claim = claims.ledger()[self.text]
         forms = citations(f"Claim {claim.id}", f"{claim.where}: {claim.title}, {claim.verdict}", provenance.LICENCE)
         html = f'<span class="citing-claim">{buttons({k: forms[k] for k in ("BibTeX", "text")})}</span>'
         return [nodes.raw("", html, format="html")], []

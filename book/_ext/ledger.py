@@ -61,7 +61,7 @@ class Rendered(SphinxDirective):
     def run(self):
         self.env.note_dependency(str(claims.LEDGER))
         box = nodes.container()
-        text = StringList(self.text(claims.read()).split("\n"), source=str(claims.LEDGER))
+        text = StringList(self.text(claims.ledger()).split("\n"), source=str(claims.LEDGER))
         self.state.nested_parse(text, self.content_offset, box)
         return box.children
 
@@ -277,7 +277,7 @@ class Badge(SphinxRole):
     """The verdict of a claim as a small coloured word."""
 
     def run(self):
-        ledger = claims.read()
+        ledger = claims.ledger()
         if self.text not in ledger:
             return [], [self.inliner.reporter.error(f"no claim {self.text!r} in the ledger", line=self.lineno)]
         verdict = ledger[self.text].verdict

@@ -145,7 +145,7 @@ def write(app, exception):
     """Write the places of all pages for the script of the search page, with the spellings it needs."""
     if exception or app.builder.name != "html":
         return
-    outdir, ledger = Path(app.outdir), {nodes.make_id(claim.anchor): claim for claim in claims.read().values()}
+    outdir, ledger = Path(app.outdir), {nodes.make_id(claim.anchor): claim for claim in claims.ledger().values()}
     every = [p for path in sorted((outdir / "book").glob("*.html")) for p in found(path, f"book/{path.stem}", ledger)]
     spellings = [[pattern, word.replace("\\1", "$1")] for pattern, word in SPELLINGS]
     text = json.dumps({"spellings": spellings, "places": every}, ensure_ascii=False, separators=(",", ":"))

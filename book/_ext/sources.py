@@ -62,7 +62,7 @@ def named(ledger):
 @cache
 def paths():
     """The files of which a claim names tests."""
-    return sorted({test.partition("::")[0] for test in named(claims.read()) if test.startswith("tests/")})
+    return sorted({test.partition("::")[0] for test in named(claims.ledger()) if test.startswith("tests/")})
 
 
 def place(test):
@@ -132,7 +132,7 @@ checks; beside it stand the claims that rest on it. <a href="{overview}">All fil
 
 def collect(app):
     """A page for every file of tests that a claim names, and their overview."""
-    tests = named(claims.read())
+    tests = named(claims.ledger())
     rows = []
     for path in paths():
         page = f"{FOLDER}/{basename(path).removesuffix('.py')}"

@@ -369,7 +369,7 @@ class StatementMap(SphinxDirective):
 def resolve(app, doctree, docname):
     """Draw the maps of a page."""
     for node in list(doctree.findall(statement_map)):
-        ledger = claims.read()
+        ledger = claims.ledger()
         uses = {c.id: c.uses for c in ledger.values()}
         kept = contracted(uses, MAIN) if node["small"] else uses
         labels = app.env.domaindata["std"]["anonlabels"]
