@@ -16,7 +16,7 @@ READY := $(ENV)/.ncpaper-ready
 # Every program runs the package of this tree, with one thread and without the reader's own configuration.
 RUN := $(ENV)/bin/python -I book/_tools/clean.py
 # The tests of what is rendered: figures that the comparison of the notebooks leaves, and pages.
-RENDERED := tests/test_figures.py $(sort $(wildcard tests/test_book*.py tests/test_browser*.py))
+RENDERED := tests/test_figures.py tests/test_map.py $(sort $(wildcard tests/test_book*.py tests/test_browser*.py))
 
 .DEFAULT_GOAL := help
 .PHONY: help ready book outputs figures test lint bench errors data train lock clean

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import sympy
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ncpaper import etf, flow, margin, measures, points, ulpm
@@ -146,6 +146,7 @@ def test_shifted_frame_satisfies_the_words_of_nc2_and_not_its_formula(sizes, see
     W, H, y = dual_point(sizes, 1.0, seed)
     c = np.random.default_rng(seed + 1).standard_normal((sizes[2], 1))
     H = H + shift * c / np.linalg.norm(c)
+    assume(np.linalg.norm(H, axis=0).min() > 1e-6)  # a class mean at the origin has no angles
     assert measures.nc2_centred(W, H, y) < exact
     assert measures.nc2_uncentred(W, H, y) > 1e-3
 

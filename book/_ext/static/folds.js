@@ -18,6 +18,7 @@ document.addEventListener("DOMContentLoaded", () => {
   window.addEventListener("beforeprint", () => {
     closed = [...document.querySelectorAll("article details:not([open])")];
     closed.forEach((e) => { e.open = true; });
+    window.formulas?.set(document);
   });
   window.addEventListener("afterprint", () => closed.forEach((e) => { e.open = false; }));
 

@@ -59,10 +59,6 @@
   const start = () => {
     set(document);
     document.addEventListener("toggle", (event) => event.target.open && set(event.target), true);
-    addEventListener("beforeprint", () => {
-      for (const fold of document.querySelectorAll("article details:not([open])")) fold.open = true;
-      set(document);
-    });
     let width = innerWidth, soon;
     addEventListener("resize", () => {
       if (innerWidth === width) return;
