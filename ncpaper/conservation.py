@@ -144,7 +144,7 @@ def lie_algebra(matrices: Float[ndarray, "m s s"]) -> Float[ndarray, "dimension 
 
     Source
     ------
-    Definition of a generated Lie algebra; knows nothing of the theorem it is used to check.
+    Definition of a generated Lie algebra; independent of the theorem that it is used to check.
 
     Examples
     --------
