@@ -1,4 +1,4 @@
-r"""Gradient descent and gradient flow, for *any* gradient: of the package this module knows only the door.
+r"""Gradient descent and gradient flow, for *any* gradient; this module does not depend on the model.
 
 A point is a tuple of arrays, ``theta = (W, H)`` for the model of the paper, and a gradient is a function
 ``gradient(*theta, *args)`` that returns a tuple of arrays of the same shapes. As in SciPy, ``args`` holds what the

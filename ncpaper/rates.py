@@ -1,4 +1,4 @@
-r"""How fast: slopes on the axes of Figure 2, bounds on what the flow reaches, rates of collapse with constants."""
+r"""Rates: slopes on the axes of Figure 2, bounds on what the flow reaches, rates of collapse with their constants."""
 
 from typing import NamedTuple
 
