@@ -2,9 +2,9 @@
 
 The modules are the nouns of the theory; each reads like the paper's notation:
 
-* :mod:`~ncpaper.validate`: the door at which arguments are checked, from the shapes in a signature
+* :mod:`~ncpaper.validate`: checks of the arguments against the shapes in a signature
 * :mod:`~ncpaper.results`, :mod:`~ncpaper.style`: recorded numbers, published figures
-* :mod:`~ncpaper.provenance`: files of figures that know where they come from
+* :mod:`~ncpaper.provenance`: the record that each file of a figure carries
 * :mod:`~ncpaper.flow`, :mod:`~ncpaper.compiled`: gradient descent and gradient flow, for any gradient, and fast
 * :mod:`~ncpaper.ulpm`: the unconstrained layer-peeled model (4), its gradient, its Hessian
 * :mod:`~ncpaper.lpm`: the model with its norms constrained (1), penalised, or divided out
@@ -13,8 +13,8 @@ The modules are the nouns of the theory; each reads like the paper's notation:
 * :mod:`~ncpaper.measures`: every measure of collapse: criteria as printed and as meant, averages of section 4
 * :mod:`~ncpaper.margin`: the margins of Definition 3.1 and the bound of Lemma 3.1
 * :mod:`~ncpaper.conservation`: what the gradient flow conserves
-* :mod:`~ncpaper.rates`: how fast: slopes on the axes of Figure 2, bounds in time
-* :mod:`~ncpaper.stability`: which step sizes keep to a collapsed ray, and the direction that is lost first
+* :mod:`~ncpaper.rates`: slopes on the axes of Figure 2, bounds in time, rates of collapse
+* :mod:`~ncpaper.stability`: step sizes for which descent stays near a collapsed ray
 * :mod:`~ncpaper.alignment`: Theorem 3.1 along the flow, and the quantities of Lemma 3.2
 * :mod:`~ncpaper.kkt`: the minimum-norm separation problem (5)
 * :mod:`~ncpaper.landscape`: the loss on a sphere, Theorems 3.3 and 3.4

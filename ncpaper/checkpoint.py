@@ -1,4 +1,4 @@
-"""Checkpoints of a running program: complete or not there, checked by a digest, and held by one process at a time."""
+"""Checkpoints of a running program: written atomically, checked by a digest, and used by one process at a time."""
 
 import fcntl
 import hashlib

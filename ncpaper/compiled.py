@@ -2,8 +2,8 @@ r"""Gradient descent on the model (4), compiled: the numbers of :func:`ncpaper.f
 
 The loops below are the formulas of :mod:`ncpaper.ulpm`. They are fast for three reasons, and each is written down where
 it happens: the sizes are constants of the compiled program, every inner loop runs over the samples (contiguous in
-memory) and can be vectorised, and no array is made within a step. The compiled functions have no door and no checked
-annotations: numba compiles plain functions only, and :func:`descend`, which calls them, has checked the arguments.
+memory) and can be vectorised, and no array is made within a step. The compiled functions do not check
+their arguments: numba compiles plain functions only, and :func:`descend`, which calls them, has checked the arguments.
 """
 
 import math

@@ -1,7 +1,7 @@
 r"""What every flow of a layer-peeled loss conserves, and what that forbids.
 
 The laws use only :math:`\mathbf 1^\top G = 0`, where G (K, M) is the derivative of the loss in the logits: they hold
-for the cross-entropy of any labels, and do not see which of them is descended.
+for the cross-entropy of any labels, and are the same for all labels.
 """
 
 import numpy as np
@@ -144,7 +144,7 @@ def lie_algebra(matrices: Float[ndarray, "m s s"]) -> Float[ndarray, "dimension 
 
     Source
     ------
-    Definition of a generated Lie algebra; knows nothing of the theorem it is used to check.
+    Definition of a generated Lie algebra; independent of the theorem that it is used to check.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-r"""Gradient descent and gradient flow, for *any* gradient: of the package this module knows only the door.
+r"""Gradient descent and gradient flow, for *any* gradient; this module does not depend on the model.
 
 A point is a tuple of arrays, ``theta = (W, H)`` for the model of the paper, and a gradient is a function
 ``gradient(*theta, *args)`` that returns a tuple of arrays of the same shapes. As in SciPy, ``args`` holds what the
@@ -112,8 +112,8 @@ def descend(gradient: Callable, theta: tuple, step, at, args: tuple = ()) -> Tra
     FloatingPointError
         Naming the first step after which the point is no longer finite.
     ValueError
-        For a start that is not finite, a gradient of other shapes, a number η that is not positive, or ``at`` not
-        increasing from 0 on.
+        For an initial point that is not finite, a gradient of other shapes, a number η that is not positive, or ``at``
+        not increasing from 0 on.
     """
     eta = step if callable(step) else validate.positive("step", step)
     (theta, first), at, points = _start(gradient, theta, args), step_numbers(at), []
@@ -140,12 +140,12 @@ def integrate(
     r"""Gradient flow :math:`\dot\theta = -\nabla(\theta)` in the clock :math:`\tau = \log(1 + t)`.
 
     The clock turns the flow into :math:`d\theta/d\tau = -e^{\tau}\,\nabla(\theta)`, whose right-hand side stays of the
-    order of the point, so that large times cost little. ``at`` holds increasing times t ≥ 0, the first is the start.
+    order of the point, so that large times cost little. ``at`` holds increasing times t ≥ 0, from the initial time on.
 
     Raises
     ------
     ValueError
-        For bad times, a start that is not finite, or a gradient of other shapes.
+        For bad times, an initial point that is not finite, or a gradient of other shapes.
     FloatingPointError
         Where the integrator (scipy's ``DOP853``) gives up.
     """
@@ -215,7 +215,7 @@ def integrate_log(
     Raises
     ------
     ValueError
-        For times that do not increase, a start that is not finite, or a gradient of other shapes.
+        For times that do not increase, an initial point that is not finite, or a gradient of other shapes.
     FloatingPointError
         After ``evaluations`` gradients, with the place that was reached; or where the integrator gives up.
 

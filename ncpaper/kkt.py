@@ -258,7 +258,7 @@ def lagrangian_hessian(lam: Float[ndarray, "K M"], y: Int[ndarray, " M"]) -> Flo
 def solve(
     W: Float[ndarray, "K d"], H: Float[ndarray, "d M"], y: Int[ndarray, " M"]
 ) -> tuple[Float[ndarray, "K d"], Float[ndarray, "d M"]]:
-    r"""A local solution of (5), scaled to margin 1, from the start (W, H), by sequential quadratic programming.
+    r"""A local solution of (5), scaled to margin 1, from the initial point (W, H), by sequential quadratic programming.
 
     Nothing in it knows the simplex ETF.
 
@@ -285,7 +285,7 @@ def solve(
         W, H = flow.split(answer.x, (W, H))
         q = margin.margin(W, H, y)
     if not q > 0:  # not a number is no margin either
-        raise FloatingPointError(f"no separating point was found from this start: {answer.message}")
+        raise FloatingPointError(f"no separating point was found from this initial point: {answer.message}")
     return rescale(W, H, y)
 
 
@@ -300,13 +300,13 @@ def search(
     Returns
     -------
     W, H, y, values
-        The best point with its labels, and the objectives that the starts reached: infinity where one led to no
+        The best point with its labels, and the objective reached from each initialisation: infinity where one led to no
         separating point.
 
     Raises
     ------
     FloatingPointError
-        Where every start failed.
+        Where every initialisation failed.
 
     Source
     ------
@@ -326,7 +326,7 @@ def search(
             found[s] = solve(*start, y)
             values[s] = objective(*found[s])
     if not found:
-        raise FloatingPointError(f"no separating point was found from {starts} starts")
+        raise FloatingPointError(f"no separating point was found from {starts} initialisations")
     return *found[int(values.argmin())], y, values
 
 

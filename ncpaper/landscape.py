@@ -243,7 +243,7 @@ def great_circle(
 def local_minimum(
     W: Float[ndarray, "K d"], H: Float[ndarray, "d M"], y: Int[ndarray, " M"]
 ) -> tuple[Float[ndarray, "K d"], Float[ndarray, "d M"]]:
-    r"""A local minimum of the loss on the sphere through (W, H), from that start, by L-BFGS.
+    r"""A local minimum of the loss on the sphere through (W, H), from that initial point, by L-BFGS.
 
     Minimises :math:`\log\mathcal L(\rho\,x/\|x\|)`; :func:`critical_point` improves the end.
 
@@ -273,7 +273,7 @@ def local_minimum(
 def critical_point(
     W: Float[ndarray, "K d"], H: Float[ndarray, "d M"], y: Int[ndarray, " M"]
 ) -> tuple[Float[ndarray, "K d"], Float[ndarray, "d M"]]:
-    r"""A critical point of the loss on the sphere through (W, H), of any kind, near that start.
+    r"""A critical point of the loss on the sphere through (W, H), of any kind, near that initial point.
 
     Solves :math:`\nabla\mathcal L + \lambda\theta = 0` by least squares (Levenberg–Marquardt), so that saddles attract
     as minima do; a last step of Newton's method, kept where it leads nearer, ends at rounding. Whether it succeeded is

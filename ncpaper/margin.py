@@ -101,7 +101,7 @@ def smoothed_margin(W: Float[ndarray, "K d"], H: Float[ndarray, "d M"], y: Int[n
 
 @door
 def attack(K: Classes, n: Count, d: Count, seed: Natural) -> Point:
-    r"""Search for a point that beats Lemma 3.1: maximise ``margin / bound`` from a random start.
+    r"""Search for a point that beats Lemma 3.1: maximise ``margin / bound`` from a random initialisation.
 
     The ratio is not smooth, so each round minimises :math:`\log \mathcal L(s\,\theta/\|\theta\|)` by L-BFGS, where
     :math:`-\log \mathcal L(s\,\theta)/s^2 \to q_{\min}(\theta)` as s grows.

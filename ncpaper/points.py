@@ -256,8 +256,8 @@ def orthogonal_groups(groups: Count, size: Classes, d: Count) -> Float[ndarray, 
 def merged(K: Classes, n: Count, d: Count, q: Positive) -> Point:
     r"""An initialisation from which the flow never separates: :math:`w_0 = w_1` and :math:`h_{0,i} = h_{1,i}`.
 
-    The K − 1 different classes are collapsed with margin q. The loss exceeds :math:`2 n \log 2` for ever; at the start
-    it is as close to it as one likes, for q large.
+    The K − 1 different classes are collapsed with margin q. The loss exceeds :math:`2 n \log 2` for ever. For large q the
+    initial loss is as close to it as one likes.
 
     Raises
     ------
@@ -278,8 +278,8 @@ def merged(K: Classes, n: Count, d: Count, q: Positive) -> Point:
 def centred(K: Classes, n: Count, d: Count, q: Positive) -> Point:
     r"""An initialisation from which the flow never separates: :math:`w_0 = 0`, :math:`h_{0,i} = 0`, in the centre.
 
-    The other K − 1 classes are collapsed with margin q. The loss exceeds :math:`n \log K` for ever; at the start it is
-    as close to it as one likes, for q large.
+    The other K − 1 classes are collapsed with margin q. The loss exceeds :math:`n \log K` for ever. For large q the initial
+    loss is as close to it as one likes.
 
     Raises
     ------
@@ -300,7 +300,7 @@ def between(K: Classes, n: Count, d: Count, T: Positive) -> Point:
     r"""An initialisation from which the flow never separates: class 1 on an axis between class 0 and all the others.
 
     The others are mirror images of each other in the axis, in pairs but for at most one on it. The loss exceeds
-    :math:`n \log 2` for ever; at the start it is as close to it as one likes, for T large.
+    :math:`n \log 2` for ever. For large T the initial loss is as close to it as one likes.
 
     Raises
     ------

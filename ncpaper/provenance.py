@@ -1,4 +1,4 @@
-"""Files that know where they come from: what a figure's files say of themselves, and reading it again.
+"""The provenance of figure files: the record that each file carries, and how to read it.
 
 Each file of a published figure (SVG, PDF, PNG, CSV) carries one record: the figure, its title, the claims it shows,
 authors, licence, the version of the package, the command that makes it, and the SHA-256 of its data. The record names no

@@ -1,4 +1,4 @@
-r"""How fast: slopes on the axes of Figure 2, bounds on what the flow reaches, rates of collapse with constants."""
+r"""Rates: slopes on the axes of Figure 2, bounds on what the flow reaches, rates of collapse with their constants."""
 
 from typing import NamedTuple
 
@@ -56,15 +56,15 @@ def slope(t: Float[ndarray, " T"], values: Float[ndarray, " T"], start: Positive
 def margin_ceiling(
     t: Float[ndarray, "..."], W: Float[ndarray, "K d"], H: Float[ndarray, "d M"], y: Int[ndarray, " M"]
 ) -> Float[ndarray, "..."]:
-    r"""A bound on the margin that the gradient flow of (4) from (W, H) has at the times t, whatever the start and d.
+    r"""A bound on the margin that the gradient flow of (4) from (W, H) has at the times t, from any initial point.
 
     :math:`\log\Bigl[M (K-1) \Bigl(\frac1{\mathcal L} + 2 \rho^2 t + \frac4e M (K-1) t^2\Bigr)\Bigr]`, with the loss and
-    :math:`\rho^2 = \|W\|_F^2 + \|H\|_F^2` of the start, and M samples; :math:`2 \log t` up to a constant.
+    :math:`\rho^2 = \|W\|_F^2 + \|H\|_F^2` of the initialisation, and M samples; :math:`2 \log t` up to a constant.
 
     Raises
     ------
     ValueError
-        Naming ``t``, for a negative time; or where the loss of the start is too small for a float64.
+        Naming ``t``, for a negative time; or where the initial loss is too small for a float64.
 
     Source
     ------
@@ -74,7 +74,7 @@ def margin_ceiling(
         raise ValueError(f"t: expected times from 0 on, got {t.min()}")
     wrong, start = y.size * (len(W) - 1), ulpm.loss(W, H, y)  # M (K − 1), the number of wrong logits
     if start == 0:
-        raise ValueError("W, H: expected a start whose loss is not too small for a float64")
+        raise ValueError("W, H: expected a point whose loss is not too small for a float64")
     return np.asarray(np.log(wrong * (1 / start + 2 * ulpm.squared_norm(W, H) * t + 4 * wrong * t**2 / np.e)))
 
 

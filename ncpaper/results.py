@@ -1,4 +1,4 @@
-"""Recorded numbers with their birth certificate: how and with what they were made."""
+"""Recorded numbers with their provenance: how they were made, and with which versions and settings."""
 
 import hashlib
 import json

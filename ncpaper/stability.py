@@ -1,4 +1,4 @@
-r"""Which step sizes keep to a collapsed ray: the linear part of a step of descent on :math:`\log \mathcal L` there.
+r"""Step sizes for which descent on :math:`\log \mathcal L` stays near a collapsed ray: the linear part of a step there.
 
 A collapsed point of margin q with :math:`\|W\|_F = \|H\|_F` is an eigenvector of the Hessian of :math:`\log \mathcal L`,
 and :math:`\nabla \log \mathcal L = -\mu\,\theta` there. A step s multiplies the ray by 1 + sμ and a deviation of

@@ -2,8 +2,9 @@ r"""Example 3.1 in exact arithmetic: four classes, one sample each, :math:`W = H
 
 Matrices are sympy matrices with W (4, 4), H (4, 4), the sample m of class m; K = 4 and n = 1 throughout.
 Everything that depends on C depends on :math:`a = C^2`, and the probabilities are rational in :math:`x = e^{2a}`.
-The functions have no door: it makes float64 of what it lets in. A scalar is a sympy expression or a real number, and
-never a text, which sympy would evaluate; for anything else they raise ``ValueError``, naming the argument.
+The functions do not use :func:`ncpaper.validate.door`, which converts arguments to float64. A scalar is a sympy
+expression or a real number, and never a text, which sympy would evaluate. For anything else the functions raise
+``ValueError``, naming the argument.
 """
 
 import numbers

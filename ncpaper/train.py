@@ -601,7 +601,7 @@ def resume(path, settings, net, optimiser, device):
 
 
 def start(settings, device):
-    """The network with its random start, and its optimiser: gradient descent with momentum."""
+    """The network with its random initialisation, and its optimiser: gradient descent with momentum."""
     net = vgg.VGG13(settings.width, seed=settings.seed, reading=settings.reading)
     net = net.to(device, memory_format=torch.channels_last)
     rates = {"lr": settings.learning_rate, "momentum": settings.momentum, "weight_decay": settings.weight_decay}
@@ -630,9 +630,9 @@ def run(settings, device="cpu", checkpoint=None, bar=True, stop=bool):
 
     That is the last epoch done, the seconds in all and those spent measuring, the class sizes, what the run was made by
     (:func:`maker`; more than one entry where it was continued with other versions, sources or machines), and columns of
-    numbers: ``training`` for each epoch as seen while training, ``measured`` for the epochs to measure (0, the start, among
-    them), ``before_relu`` and ``training_mode`` beside it. Where numbers stop being finite, or features tell no images
-    apart, the run is over: ``ended`` says why, else it is None.
+    numbers: ``training`` for each epoch as seen while training, ``measured`` for the epochs to measure, with the
+    initialisation as epoch 0, ``before_relu`` and ``training_mode`` beside it. Where numbers stop being finite, or
+    the features of all images are equal, the run is over: ``ended`` says why, else it is None.
 
     With ``checkpoint``, a path, the run is written there every ``PAUSE`` seconds and continues from there. Where
     ``stop()``, raises :class:`Stopped` as soon as the last whole epoch is written down. Raises what its parts raise; the

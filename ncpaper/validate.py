@@ -1,4 +1,4 @@
-"""Arguments are checked once, at the door a user calls, against the shapes and kinds that the signature states.
+"""Arguments are checked once, when a user calls a public function, against the shapes and kinds in its signature.
 
 A public function of the package has a signature that says what it takes, ``W: Float[ndarray, "K d"]``, and stands behind
 :func:`door`, which reads that signature: arrays become float64 arrays of finite numbers, sizes of the same name must

@@ -1,4 +1,4 @@
-"""VGG-13 for FashionMNIST in three readings: configuration B of Simonyan and Zisserman, and what stands around it."""
+"""VGG-13 for FashionMNIST in three readings: configuration B of Simonyan and Zisserman, and what each adds."""
 
 from dataclasses import dataclass
 

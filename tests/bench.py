@@ -202,8 +202,8 @@ def checks():
 
 
 def doors():
-    """The two commands of the README after the set-up, by the clock on the wall, and the slowest chapter."""
-    print("\nThe README's commands, environment set up (seconds on the wall, this machine as busy as it is)")
+    """The two commands of the README after the set-up in wall-clock time, and the slowest chapter."""
+    print("\nThe README's commands, environment set up (wall-clock seconds, other programs may be running)")
     for target in ("book", "test"):
         started = time.perf_counter()
         run = subprocess.run(["make", target], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

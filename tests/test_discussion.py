@@ -280,7 +280,7 @@ def test_steps_over_loss_and_squared_norm_give_root_t_from_a_generic_start(K, n,
 
 
 def power_from_a_balanced_start(K, n, d, seed):
-    """The slope from a start with 1ᵀW = 0 and WᵀW = H Hᵀ."""
+    """The slope from an initialisation with 1ᵀW = 0 and WᵀW = H Hᵀ."""
     W, _, y = normal(seed, K, n, d)
     W = W - W.mean(axis=0)
     mixing, _ = np.linalg.qr(np.random.default_rng([seed, 1]).standard_normal((K * n, K)))

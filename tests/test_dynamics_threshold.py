@@ -31,7 +31,7 @@ def good(K, n, d):
 
 
 def mixed(start, end, level):
-    """The last point, on the way from a bad start to a good end, at which the loss is the level."""
+    """The last point, on the way from a bad initialisation to a good end, at which the loss is the level."""
     y, low, high = start[2], 0.0, 1.0
     assume(ulpm.loss(*start) > level > ulpm.loss(*end))
 

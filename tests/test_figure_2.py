@@ -16,7 +16,7 @@ READINGS = [(n, scale) for n in (10, 2) for scale in (1.0, 0.3, 0.1)]
 
 
 def start(n, scale, seed):
-    rng = np.random.default_rng(1000 + seed)  # not the starts of the chapter
+    rng = np.random.default_rng(1000 + seed)  # not the initialisations of the chapter
     return scale * rng.standard_normal((K, d)), scale * rng.standard_normal((d, K * n)), ulpm.balanced_labels(K, n)
 
 
@@ -59,7 +59,7 @@ def test_printed_setting_read_as_a_sum_overflows(n, scale, seed):
 
 
 def sum_survivors(n, scale, seeds):
-    """Margin over its bound after 1000 and all steps, (runs, 2), of the starts from which the sum does not overflow."""
+    """Margin over its bound after 1000 and all steps, (runs, 2), of the runs in which the sum does not overflow."""
     ends = []
     for seed in seeds:
         W, H, y = start(n, scale, seed)
@@ -77,7 +77,7 @@ def test_sum_overflows_from_nearly_every_start_of_scale_three_tenths():
 
 
 def test_sum_survives_from_some_starts_of_scale_three_hundredths_and_creeps_on_far_from_collapse():
-    """n = 2. Which starts survive depends on rounding; the margin over its bound rises by about a tenth from step 1000."""
+    """n = 2. Which runs survive depends on rounding; the margin over its bound rises by about a tenth from step 1000."""
     early, late = sum_survivors(2, 0.03, range(12)).T
     assert 2 <= late.size <= 11
     assert late.max() < 0.8
@@ -115,7 +115,7 @@ def test_printed_setting_read_as_a_mean_separates_the_data_and_lowers_panels_b_c
 
 
 def test_panel_a_rises_on_the_tail_from_a_few_normal_starts():
-    """A standard deviation of five lengths need not fall on the way: a sweep of 24 starts, n = 10, scale 1."""
+    """A standard deviation of five lengths need not fall on the way: a sweep of 24 initialisations, n = 10, scale 1."""
     at = np.unique(np.round(np.geomspace(1e3, STEPS, 11)).astype(int))
     slopes, labels = [], ulpm.balanced_labels(K, 10)
     for seed in range(4000, 4024):

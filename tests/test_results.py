@@ -1,4 +1,4 @@
-"""Recorded numbers: all of a file or nothing of it, with its certificate."""
+"""Recorded numbers: all of a file or nothing of it, with its provenance."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""VGG-13: its layers, its sizes, its start, and what it is given."""
+"""VGG-13: its layers, its sizes, its initialisation, and its input."""
 
 import copy
 from itertools import pairwise

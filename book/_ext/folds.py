@@ -1,4 +1,4 @@
-"""What folds: every proof, behind a summary; one switch on each page opens or closes proofs and code (``folds.js``)."""
+"""Folding: every proof folds behind a summary; one switch on each page opens or closes proofs and code (``folds.js``)."""
 
 from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform

@@ -1,8 +1,8 @@
-"""Make one deliberate error for each claim, in a copy of the tree, and see which of its tests turns red.
+"""Make one deliberate error for each claim, in a copy of the tree, and see which of its tests fails.
 
     python book/_tools/errors.py [CLAIM ...]
 
-The errors are those of ``tests/errors.yml``; ``make test`` shows that the same tests are green without them. The table is
+The errors are those of ``tests/errors.yml``; ``make test`` shows that the same tests pass without them. The table is
 written to ``tests/errors.json``; with claims named, only their rows are made again.
 """
 
