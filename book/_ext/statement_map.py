@@ -405,7 +405,7 @@ class Fallout(Rendered):
                 fates = "\n\n    ".join(
                     f"**{FATES.get(ledger[i].verdict, 'open')}**: {reference(ledger[i])}" for i in used_by[c.id]
                 )
-                rows.append(f"* - {reference(c)}\n  - {fates}\n  - {c.consequence.replace(chr(10), ' ')}")
+                rows.append(f"* - {reference(c)}\n  - {fates}\n  - {c.follows}")
         return "\n".join([*rows, ":::"])
 
 
