@@ -5,6 +5,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.linalg import helmert
 
+from ncpaper import validate
 from ncpaper.validate import Classes, Count, door
 
 
@@ -31,8 +32,7 @@ def frame(K: Classes, d: Count) -> Float[ndarray, "{d} {K}"]:
            [ 0.,  0.],
            [ 0.,  0.]])
     """
-    if d < K - 1:
-        raise ValueError(f"d: expected d ≥ K − 1 = {K - 1}, the least dimension of a simplex ETF, got {d}")
+    validate.room(d, K)
     M = np.zeros((d, K))
     M[: K - 1] -= np.sqrt(K / (K - 1)) * helmert(K)[::-1, ::-1]  # the first vector along the first axis
     return M

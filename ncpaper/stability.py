@@ -11,7 +11,7 @@ from numpy import ndarray
 from scipy.optimize import brentq
 from scipy.special import exprel
 
-from ncpaper import points
+from ncpaper import points, validate
 from ncpaper.validate import Classes, Count, Positive, door
 
 
@@ -70,8 +70,7 @@ def curvatures(K: Classes, n: Count, d: Count, q: Positive) -> tuple[Float[ndarr
     >>> int(times.sum()), 3 * 4 + 3 * 2 * 4 - 1
     (35, 35)
     """
-    if d < K - 1:
-        raise ValueError(f"d: expected d ≥ K − 1 = {K - 1}, the least dimension of a simplex ETF, got {d}")
+    validate.room(d, K)
     e, within, pairs, block = d - K + 1, K * (n - 1), (K - 1) * (K - 2) // 2, _between(K, q)
     low, high = np.linalg.eigvalsh(block) if K > 2 else (q, block[1, 1])  # two classes: the shift alone
     r = block[1, 1] / q - 1

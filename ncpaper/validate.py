@@ -121,6 +121,12 @@ def balanced(y, K):
     return int(counts[0])
 
 
+def room(d, K):
+    """Raise ``ValueError`` naming ``d`` unless a simplex ETF of K vectors fits into dimension d."""
+    if d < K - 1:
+        raise ValueError(f"d: expected d ≥ K − 1 = {K - 1}, the least dimension of a simplex ETF, got {d}")
+
+
 def _reader(annotation):
     """How an argument with this annotation is read, ``read(name, value, sizes)``, and when: sizes, arrays, labels."""
     if get_origin(annotation) is Annotated:

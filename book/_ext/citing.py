@@ -56,12 +56,15 @@ class Block(nodes.General, nodes.Element):
     """The place under a figure where its files and citations go; ``name`` is the figure's, ``at`` the anchor here."""
 
 
+def card_address(builder, page, name):
+    """The address of a claim's card, seen from a page; raise ``KeyError`` where the book has no card of the claim."""
+    document, anchor = builder.env.get_domain("std").anonlabels[f"claim-{name}".lower()][:2]  # as Sphinx writes labels
+    return f"{builder.get_relative_uri(page, document)}#{anchor}"
+
+
 def claim_links(builder, page, ids):
     """Links from a page to the cards of claims, as HTML."""
-    labels = builder.env.get_domain("std").anonlabels
-    for name in ids:
-        document, anchor = labels[f"claim-{name}".lower()][:2]
-        yield f'<a href="{builder.get_relative_uri(page, document)}#{anchor}">{escape(name)}</a>'
+    return ", ".join(f'<a href="{card_address(builder, page, name)}">{escape(name)}</a>' for name in ids)
 
 
 def visit_block(self, node):
@@ -75,7 +78,7 @@ def visit_block(self, node):
     self.body.append(f"""<details class="citing"><summary>Cite and download</summary>
 <p>{files} · <a href="#{node["at"]}">link to this place</a></p>
 <p>{buttons(citations(f"Figure {entry['name']}", entry["title"], note))}</p>
-<p>Shows {", ".join(claim_links(self.builder, page, entry["claims"]))}. Made by <code>{entry["command"]}</code> with
+<p>Shows {claim_links(self.builder, page, entry["claims"])}. Made by <code>{entry["command"]}</code> with
 {entry["package"]}; {versions}. SHA-256 of the data: <code>{entry["data"]}</code>. {provenance.AUTHORS},
 <a href="{provenance.LICENCE_ADDRESS}">{provenance.LICENCE}</a>.</p></details>""")
     raise nodes.SkipNode
@@ -114,7 +117,9 @@ class CiteClaim(SphinxRole):
     """Buttons that copy a citation of one claim; its id is promised to stay."""
 
     def run(self):
-        claim = claims.ledger()[self.text]
+        claim = claims.ledger().get(self.text)
+        if claim is None:
+            return [], [self.inliner.reporter.error(f"no claim {self.text!r} in the ledger", line=self.lineno)]
         forms = citations(f"Claim {claim.id}", f"{claim.where}: {claim.title}, {claim.verdict}", provenance.LICENCE)
         html = f'<span class="citing-claim">{buttons({k: forms[k] for k in ("BibTeX", "text")})}</span>'
         return [nodes.raw("", html, format="html")], []

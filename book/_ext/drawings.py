@@ -5,6 +5,8 @@ import re
 from itertools import count
 from pathlib import Path
 
+from ncpaper import style
+
 IMAGE = re.compile(r'<img\b(?=[^>]*\bsrc="[^"]*_images/([^"/]+\.svg)")[^>]*?/?>')
 ATTRIBUTE = re.compile(r'\b(alt|style|class)="([^"]*)"')
 PROLOGUE = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<(title|desc|metadata|style)\b.*?</\1>", re.DOTALL)
@@ -18,17 +20,11 @@ COLORS = {
     "#000000": "currentColor",
     "#ffffff": "var(--figure-ground)",
     "#b0b0b0": "var(--figure-grid)",
-    "#0072b2": "var(--figure-feature)",
-    "#d55e00": "var(--figure-classifier)",
-    "#cc79a7": "var(--figure-printed)",
-    "#009e73": "var(--figure-corrected)",
-    "#555555": "var(--figure-bound)",
-    "#999999": "var(--figure-neutral)",
-    "#e69f00": "var(--figure-reference)",
+    **{color: f"var(--figure-{role})" for role, color in style.COLORS.items()},
 }
 
 
-def drawing(svg, number, alt, style, classes, glyphs):
+def drawing(svg, number, alt, look, classes, glyphs):
     """The text of an SVG file as an element of a page.
 
     ``number`` makes its identifiers unique on the page; glyphs whose identifiers are in the set ``glyphs`` are not drawn
@@ -53,7 +49,7 @@ def drawing(svg, number, alt, style, classes, glyphs):
     text = re.sub(
         r'<svg [^>]*?(width="[^"]*") (height="[^"]*") (viewBox="[^"]*")[^>]*>', r"<svg \1 \2 \3>", text, count=1
     )
-    shape = f' style="{style}"' if style else ""
+    shape = f' style="{look}"' if look else ""
     return text.replace(
         "<svg ", f'<svg class="{" ".join(["drawing", *classes])}" role="img" aria-label="{alt}"{shape} ', 1
     )

@@ -1,9 +1,9 @@
 """Directives that render the ledger: claim cards, badges, the claims page, the errata, the gallery."""
 
-import json
 import re
 from pathlib import Path
 
+import citing
 import yaml
 from docutils import nodes
 from docutils.statemachine import StringList
@@ -12,6 +12,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from ncpaper import claims
 
 ROOT = claims.LEDGER.parents[1]
+
 #: A sign beside each verdict, for those who do not see its colour.
 GLYPHS = {
     "holds": "✓",
@@ -24,7 +25,6 @@ GLYPHS = {
     "not observed": "◌",
     "not tested": "–",
 }
-GALLERY = Path("figures/manifest.json")
 ERRORS = (Path("tests/errors.yml"), Path("tests/errors.json"))
 
 
@@ -79,22 +79,23 @@ class Card(Rendered):
         if self.arguments[0] not in ledger:
             raise self.error(f"no claim {self.arguments[0]!r} in {claims.LEDGER.name}")
         claim = ledger[self.arguments[0]]
-        said = [f"**{label}.** {text}" for label, text in (("Why", claim.why), ("What follows", claim.follows)) if text]
+        title = f"{place(claim)}: {claim.title} {{badge}}`{claim.id}`"
+        head = f":::::::{{admonition}} {title}\n:class: claim-card verdict-{slug(claim.verdict)}"
         return "\n\n".join(
             [
-                f"({claim.anchor})=\n:::::::{{admonition}} {place(claim)}: {claim.title} {{badge}}`{claim.id}`",
-                f":class: claim-card verdict-{slug(claim.verdict)}",
+                f"({claim.anchor})=\n{head}",
                 "::::::{container} claim-halves",
                 half("claim-printed", "Printed", claim.printed),
                 half("verdict claim-true", HEADS.get(claim.verdict, "True"), answer(claim)),
                 "::::::",
-                *said,
+                f"**Why.** {claim.why}",
+                f"**What follows.** {claim.follows}",
                 " · ".join(links(claim)),
                 fold("In full: statement, scope, tolerance", full(claim)),
                 tests(claim),
                 ":::::::",
             ]
-        ).replace("`\n\n:class:", "`\n:class:")
+        )
 
 
 #: The head of a card's right half, where it is not "True".
@@ -168,7 +169,7 @@ class Glance(Rendered):
 
 
 class ClaimsTable(Rendered):
-    """The claims of one chapter, each with a link to its box, its place, its verdict and the state of its proof."""
+    """The claims of one chapter, each with a link to its card, its place, its verdict and the state of its proof."""
 
     required_arguments = 1
 
@@ -208,7 +209,7 @@ class Errors(Rendered):
         rows = [":::{list-table}", ":header-rows: 1", ":widths: 20 35 45", "", "* - claim\n  - error\n  - seen by"]
         for entry in entries:
             claim, test = ledger[entry["claim"]], caught[entry["claim"]]
-            seen = f"`{test.partition('::')[2]}`" if test else entry["reason"]
+            seen = f"{{test}}`{test}`" if test else entry["reason"]
             rows.append(f"* - {{ref}}`{claim.id} <{claim.anchor}>`\n  - {entry.get('words', 'none')}\n  - {seen}")
         return "\n".join([*rows, ":::"])
 
@@ -244,10 +245,8 @@ class Gallery(Rendered):
     """Every published figure with its files and how to cite it."""
 
     def text(self, ledger):
-        path = ROOT / GALLERY
-        self.env.note_dependency(str(path))
-        entries = json.loads(path.read_text(encoding="utf8"))["figures"]
-        return "\n\n---\n\n".join(picture(entry) for entry in entries)
+        self.env.note_dependency(str(citing.FIGURES / "manifest.json"))
+        return "\n\n---\n\n".join(picture(entry) for entry in citing.manifest().values())
 
 
 def picture(entry):

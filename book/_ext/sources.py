@@ -10,8 +10,8 @@ import re
 from functools import cache
 from posixpath import basename
 
+from citing import claim_links
 from docutils import nodes
-from sphinx.util import logging
 from sphinx.util.docutils import SphinxRole
 
 from ncpaper import claims
@@ -92,18 +92,6 @@ class Test(SphinxRole):
             return [], [self.inliner.reporter.warning(str(error), line=self.lineno)]
 
 
-def to_claims(app, page, ids):
-    """Links from a page to the cards of claims, as HTML."""
-    labels = app.env.get_domain("std").anonlabels
-    for name in ids:
-        label = f"claim-{name}".lower()  # as Sphinx writes labels
-        if label not in labels:
-            logging.getLogger(__name__).warning("the claim %s has no label %s in the book", name, label)
-            continue
-        docname, anchor = labels[label]
-        yield f'<a href="{app.builder.get_relative_uri(page, docname)}#{anchor}">{name}</a>'
-
-
 def body(app, page, path, tests):
     """The page of a file of tests: what it is, its tests as sentences, and its source."""
     source, spans = (ROOT / path).read_text(encoding="utf8"), functions(path)
@@ -111,7 +99,7 @@ def body(app, page, path, tests):
     before, first = lines[0].split("<pre>")
     lines[0] = first
     for name, (start, end) in spans.items():
-        back = ", ".join(to_claims(app, page, tests.get(f"{path}::{name}", [])))
+        back = claim_links(app.builder, page, tests.get(f"{path}::{name}", []))
         back = f'<span class="checks">checks {back}</span>' if back else ""
         lines[start - 1] = f'<span class="test" id="{name}">{back}{lines[start - 1]}'
         lines[end - 1] += "</span>\0"  # a block ends its line by itself

@@ -10,25 +10,13 @@ import textwrap
 from dataclasses import dataclass, field
 from html import escape
 
+from citing import card_address
 from docutils import nodes
 from docutils.parsers.rst import directives
-from ledger import Rendered, slug
+from ledger import GLYPHS, Rendered, slug
 from sphinx.util.docutils import SphinxDirective
 
 from ncpaper import claims
-
-#: The sign of each verdict, so that it can be told without its colour.
-GLYPHS = {
-    "holds": "✓",
-    "holds with a hypothesis": "✓+",
-    "corrected": "△",
-    "refuted": "✕",
-    "vacuous": "○",
-    "ambiguous": "◇",
-    "observed": "●",
-    "not observed": "◌",
-    "not tested": "–",
-}
 
 #: What becomes of a statement, by its own verdict; the other verdicts leave it open.
 FATES = {
@@ -372,11 +360,7 @@ def resolve(app, doctree, docname):
         ledger = claims.ledger()
         uses = {c.id: c.uses for c in ledger.values()}
         kept = contracted(uses, MAIN) if node["small"] else uses
-        labels = app.env.domaindata["std"]["anonlabels"]
-        links = {}
-        for name in kept:
-            page, anchor = labels[ledger[name].anchor.lower()][:2]
-            links[name] = f"{app.builder.get_relative_uri(docname, page)}#{anchor}"
+        links = {name: card_address(app.builder, docname, name) for name in kept}
         text = drawn(ledger, kept, links, "map-small" if node["small"] else "map-whole")
         node.replace_self(nodes.raw("", text, format="html"))
 
