@@ -142,6 +142,7 @@ def test_pages_are_accessible(browser, address, name, scheme):
     page = context.new_page()
     page.goto(f"{address}/{name}.html")
     page.evaluate("() => document.fonts.ready")
+    page.evaluate("() => Promise.allSettled(document.getAnimations().map(a => a.finished))")  # colours still fading in
     violations = Axe().run(page).response["violations"]
     context.close()
     assert {v["id"]: [n["html"][:200] for n in v["nodes"]][:3] for v in violations} == {}
