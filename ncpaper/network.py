@@ -13,6 +13,7 @@ be NumPy arrays or tensors. :data:`MEASURES` lists the measures by name, each wi
 value that it approaches at collapse.
 """
 
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -135,7 +136,8 @@ def statistics(classifier, features, labels, bias=None, block=4096):
         variances += np.bincount(own, np.sum(deviation**2, axis=1), len(W)) / counts
         *wrong, margin = _decisions(F, own, W, b, means)
         distances = np.linalg.norm(deviation, axis=1).sum(), np.linalg.norm(F - centre, axis=1).sum()
-        totals, least = totals + [*distances, *wrong, np.sum(F**2)], min(least, margin)
+        totals += (*distances, *wrong, np.sum(F**2))
+        least = min(least, margin)
     shares = (totals[:4] / M).tolist()
     return Statistics(
         W, b, counts, means, centre, within, variances, *shares, float(least), float(np.sum(W**2) + totals[4])
@@ -276,6 +278,11 @@ class Reading(NamedTuple):
     centred: float
 
 
+def _width(text):
+    """How many columns a text takes: a bar above a letter takes none."""
+    return sum(not unicodedata.combining(c) for c in text)
+
+
 def _value(measure, s):
     """The value of a measure, NaN where it has none: a zero vector has no direction."""
     try:
@@ -293,6 +300,7 @@ class Report(dict):
     """
 
     def __init__(self, found):
+        """Evaluate every measure on the :class:`Statistics` ``found``."""
         self.statistics, other = found, found.with_centred_classifiers
         self.readings = {name: Reading(_value(m, found), _value(m, other)) for name, m in MEASURES.items()}
         super().__init__({name: reading.given for name, reading in self.readings.items()})
@@ -318,10 +326,11 @@ class Report(dict):
         return f"{K} classes, {M} samples ({sizes}), {s.errors:.2%} training errors, least margin {s.margin:.4g}."
 
     def __str__(self):
+        """The summary and the table, in columns."""
         rows = [("", "measure", "value", "centred", "definition", "source"), *self.lines()]
-        widths = [max(len(row[i]) for row in rows) for i in range(5)]
-        table = ["  ".join([*(f"{cell:<{w}}" for cell, w in zip(row, widths, strict=False)), row[5]]) for row in rows]
-        return "\n".join([self.summary, "", *table])
+        widths = [max(_width(row[i]) for row in rows) for i in range(6)]
+        lines = ("  ".join(c + " " * (w - _width(c)) for c, w in zip(row, widths, strict=True)) for row in rows)
+        return "\n".join([self.summary, "", *(line.rstrip() for line in lines)])
 
     def _repr_markdown_(self):
         head = ["| | measure | value | centred classifiers | definition | source |", "|---|---|---|---|---|---|"]
