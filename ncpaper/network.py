@@ -202,7 +202,7 @@ MEASURES = {
         "NC1", "within-class variation", "Avg ‖h − h̄ₖ‖ / Avg ‖h − h̄‖", f"{SECTION_4} (b)",
         lambda s: s.to_mean / s.to_centre),
     "covariance_trace": Measure(
-        "NC1", "trace of Σ_W Σ_B⁺", "Tr(Σ_W Σ_B⁺) / K", f"{PAPYAN}; {ZHU}",
+        "NC1", "trace of the covariances", "Tr(Σ_W Σ_B⁺) / K", f"{PAPYAN}; {ZHU}",
         lambda s: np.trace(s.within @ np.linalg.pinv(s.between, hermitian=True)) / len(s.W)),
     "trace_ratio": Measure(
         "NC1", "ratio of the traces", "Tr Σ_W / Tr Σ_B", "Hui, Belkin and Nakkiran (2022)",
@@ -260,10 +260,10 @@ IMPLEMENTATIONS = {
         "NC2", "norms of class means, divisor K − 1", "√(K/(K−1)) · Std ‖h̄ₖ − h̄‖ / Avg ‖h̄ₖ − h̄‖",
         "notebooks after Papyan, Han and Donoho", lambda s: _sample_variation(np.linalg.norm(s.centred_means, axis=0))),
     "trace by svds": Measure(
-        "NC1", "trace of Σ_W Σ_B⁺, not over K", "Tr(Σ_W Σ_B⁺)", "notebooks after Papyan, Han and Donoho",
+        "NC1", "trace of the covariances, not over K", "Tr(Σ_W Σ_B⁺)", "notebooks after Papyan, Han and Donoho",
         lambda s: np.trace(s.within @ np.linalg.pinv(s.between, hermitian=True))),
     "neural-collapse, covariance_pinv": Measure(
-        "NC1", "trace of Σ_W Σ_B⁺, Σ_B with divisor d", "Tr(Σ_W (K Σ_B / d)⁺) / K", "rhubarbwu/neural-collapse on GitHub",
+        "NC1", "trace of the covariances, divisor d", "Tr(Σ_W (K Σ_B / d)⁺) / K", "rhubarbwu/neural-collapse on GitHub",
         lambda s: np.trace(s.within @ np.linalg.pinv(s.between * len(s.W) / len(s.between), hermitian=True)) / len(s.W)),
     "kowalski 0.0.2, within_class_variability": Measure(
         "NC1", "trace with the total scatter for Σ_B", "Tr(Σ_W (M Σ_T / K)⁺) / K", "kowalski 0.0.2 on PyPI",
@@ -334,26 +334,24 @@ class Report(dict):
 
     def _repr_markdown_(self):
         head = ["| | measure | value | centred classifiers | definition | source |", "|---|---|---|---|---|---|"]
-        rows = [
-            "| " + " | ".join([row[0], f"`{row[1]}`", *row[2:]]).replace("‖", "\\|\\|") + " |" for row in self.lines()
-        ]
+        cells = ([condition, f"`{name}`", *rest] for condition, name, *rest in self.lines())
+        rows = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells]
         return "\n".join([self.summary, "", *head, *rows])
 
     def picture(self):
         """A matplotlib figure: how far each measure is from its value at collapse, on a logarithmic axis."""
         fig, ax = style.figure("panels")
-        K = len(self.statistics.W)
-        for i, (name, measure) in enumerate(MEASURES.items()):
-            ideal = measure.at_collapse(K)
-            for value, role, marker in zip(self.readings[name], ("feature", "classifier"), "o|", strict=True):
-                ax.plot(abs(value - ideal), i, marker, color=style.COLORS[role], markersize=7, markeredgewidth=2)
-        ax.set(xscale="log", xlabel="distance from the value at collapse", yticks=range(len(MEASURES)))
-        ax.set_yticklabels([f"{m.label} ({m.condition})" for m in MEASURES.values()])
+        K, rows = len(self.statistics.W), list(MEASURES.items())
+        looks = {"as defined": ("feature", "o"), "with centred classifiers": ("classifier", "|")}
+        for column, (label, (role, marker)) in enumerate(looks.items()):
+            far = [abs(self.readings[name][column] - m.at_collapse(K)) for name, m in rows]
+            ax.plot(
+                far, range(len(rows)), marker, color=style.COLORS[role], markersize=7, markeredgewidth=2, label=label
+            )
+        ax.set(xscale="log", xlabel="distance from the value at collapse (a measure that is there has no mark)")
+        ax.set_yticks(range(len(rows)), [f"{m.label} ({m.condition})" for _, m in rows])
         ax.invert_yaxis()
-        labels = {"o": "as defined", "|": "with centred classifiers"}
-        for (marker, label), role in zip(labels.items(), ("feature", "classifier"), strict=True):
-            ax.plot([], [], marker, color=style.COLORS[role], markersize=7, markeredgewidth=2, label=label)
-        ax.legend(loc="lower right")
+        fig.legend(loc="outside upper right", ncols=2)
         return fig
 
 
