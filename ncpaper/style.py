@@ -132,6 +132,13 @@ def saved(fig, kind):
     return buffer.getvalue()
 
 
+def drawn(fig, kind):
+    """The bytes of a figure as ``svg``, ``pdf`` or ``png``; raises ``ValueError`` naming ``kind`` for another format."""
+    if kind not in METADATA:
+        raise ValueError(f"kind: expected one of {', '.join(METADATA)}, got {kind!r}")
+    return svg(fig).encode() if kind == "svg" else saved(fig, kind)
+
+
 def publish(fig, name, *, title, claims, data):
     """Hand over a finished figure: its name, its title, the ids of the claims it shows, the data behind it.
 

@@ -9,7 +9,8 @@ The run survives being killed: started again, it continues after the last epoch 
 happens within an epoch (no dropout, no augmentation; order of the samples and learning rate are functions of seed and
 epoch), so model, running statistics, momentum and epoch are its whole state, and on a CPU the continued run is the
 uninterrupted one bit for bit. Ctrl-C and SIGTERM end it with a checkpoint. ``--record-so-far`` writes what a run has
-measured up to its last checkpoint, marked as the part that it is, and trains nothing.
+measured up to its last checkpoint, marked as the part that it is, and trains nothing. ``--features N`` writes the
+classifier and some features of the checkpoint, a file for ``python -m ncpaper measure``.
 
 Training in bfloat16 is fast on processors and GPUs that have matrix units for it, and slower than float32 on others: there,
 give ``--precision float32``. Measurements are made in float32 and float64 whatever the precision of the training. Nothing
@@ -31,6 +32,7 @@ then taken in another order, which changes last digits: several processes agree 
 import argparse
 import copy
 import hashlib
+import io
 import json
 import math
 import os
@@ -725,6 +727,10 @@ def arguments(words):
     parser.add_argument("--checkpoint", type=Path, help="checkpoint (default: _build/checkpoints/vgg-NAME.pt)")
     so_far = "record what the checkpoint holds, as a part (default: figures/data/partial-vgg-NAME.json); train nothing"
     parser.add_argument("--record-so-far", action="store_true", help=so_far)
+    keep = (
+        "write classifier and features of the first N images of each class, as the checkpoint has them; train nothing"
+    )
+    parser.add_argument("--features", type=int, metavar="N", help=keep)
     for field in fields(Settings)[1:]:
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=field.type, help="in place of the preset's value")
     return parser.parse_args(words)
@@ -810,6 +816,31 @@ def record_so_far(settings, device, checkpoint, output):
     return 0
 
 
+def save_features(settings, checkpoint, output, count):
+    """Write what a network makes of ``count`` images of each class, for :func:`ncpaper.network.measure`.
+
+    The file has ``classifier (10, d)``, ``bias (10,)``, ``features (10·count, d)`` after the last ReLU in evaluation mode,
+    ``labels``, and ``about``, a JSON text with the settings and the epoch. Returns the exit status. Raises as reading the
+    checkpoint does, and ``ValueError`` naming ``features`` unless each class has that many images.
+    """
+    set_up(settings, "cpu")
+    net, optimiser = start(settings, "cpu")
+    progress = load_checkpoint(checkpoint, settings, net, optimiser)
+    x, y = load_data(settings, "cpu")
+    most = int(torch.bincount(y).min())
+    if not 1 <= count <= most:
+        raise ValueError(f"features: expected 1 to {most} images of each class, got {count}")
+    first = torch.cat([(y == k).nonzero()[:count, 0] for k in range(10)])
+    about = {"settings": asdict(settings), "epochs_reached": progress["epoch"], "command": command(settings, "cpu")}
+    content = io.BytesIO()
+    W, b = (part.detach().numpy() for part in net.classifier.parameters())
+    F = evaluated(net, x[first]).relu_().numpy()
+    np.savez_compressed(content, classifier=W, bias=b, features=F, labels=y[first].numpy(), about=json.dumps(about))
+    results.write(output, content.getvalue())
+    print(f"{len(first)} features of epoch {progress['epoch']} are in {output}")
+    return 0
+
+
 def out_of_memory(error):
     """Whether an error is that of a processor or a GPU without room."""
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
@@ -828,10 +859,13 @@ def main(words=None):
     """Run the program; return its exit status."""
     chosen = vars(arguments(words))
     preset, device, output, checkpoint = (chosen.pop(name) for name in ("preset", "device", "output", "checkpoint"))
-    so_far = chosen.pop("record_so_far")
+    so_far, count = chosen.pop("record_so_far"), chosen.pop("features")
     try:
         settings = replace(PRESETS[preset], **{name: number for name, number in chosen.items() if number is not None})
         checkpoint = checkpoint or Path("_build", "checkpoints", f"{settings.name()}.pt")
+        if count is not None:
+            name = f"features-{settings.name()}.npz"
+            return save_features(settings, checkpoint, output or Path("figures", "data", name), count)
         output = output or Path("figures", "data", f"{'partial-' * so_far}{settings.name()}.json")
         device = start_processes(device)
         return (record_so_far if so_far else finish)(settings, device, checkpoint, output)

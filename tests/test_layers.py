@@ -15,7 +15,7 @@ LAYERS = [
     ["ulpm", "etf"],
     ["points"],
     ["margin", "measures", "conservation", "compiled"],
-    ["kkt", "landscape", "lpm", "rates", "stability", "train"],
+    ["kkt", "landscape", "lpm", "rates", "stability", "network", "train"],
     ["alignment"],
     ["claims"],
 ]

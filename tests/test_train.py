@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import pickle
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
-from ncpaper import checkpoint, fashion, results, train, vgg
+from ncpaper import checkpoint, fashion, network, results, train, vgg
 from tests import oracles, real, training
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -638,6 +639,25 @@ def test_the_command_line_killed_from_outside_continues_and_records_the_same(dat
     (calm, made), (killed, made_2) = (results.load(folder / "run.json") for folder in folders)
     assert calm == killed
     assert made["settings"] == made_2["settings"]
+
+
+def test_features_of_a_checkpoint_are_written_as_the_network_makes_them(data, uninterrupted, tmp_path, capsys):
+    shutil.copy(uninterrupted, tmp_path / "run.pt")
+    assert train.main([*tiny_words(tmp_path), "--features", "2", "--output", str(tmp_path / "f.npz")]) == 0
+    found = np.load(tmp_path / "f.npz")
+    net, optimiser = train.start(TINY, "cpu")
+    train.load_checkpoint(tmp_path / "run.pt", TINY, net, optimiser)
+    y = found["labels"]
+    assert y.tolist() == [k for k in range(10) for _ in range(2)]
+    x, labels = train.load_data(TINY, "cpu")
+    first = [np.flatnonzero(labels.numpy() == k)[i] for k in range(10) for i in range(2)]
+    with torch.no_grad():
+        assert np.allclose(found["features"] @ found["classifier"].T + found["bias"], net.eval()(x[first])[1], atol=1e-5)
+    about = json.loads(found["about"].item())
+    assert (about["epochs_reached"], about["settings"]["seed"]) == (TINY.epochs, TINY.seed)
+    assert network.measure(found["classifier"], found["features"], y, found["bias"])
+    assert train.main([*tiny_words(tmp_path), "--features", "10000"]) == 1
+    assert "features: expected 1 to " in capsys.readouterr().err
 
 
 def test_a_run_continued_by_other_sources_says_so(last_good, monkeypatch):

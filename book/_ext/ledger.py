@@ -152,7 +152,8 @@ class Brief(Rendered):
     def text(self, ledger):
         places = dict.fromkeys(c.where for c in ledger.values() if c.chapter == self.chapter)
         letter = self.config.chapter_letters.get(self.env.docname)
-        judged = f"Judges {'; '.join(places)} of the paper. The chapter's own results carry the letter {letter}."
+        judged = f"Judges {'; '.join(places)} of the paper." if places else "Judges no statement of the paper."
+        judged += f" The chapter's own results carry the letter {letter}."
         said = "\n".join(self.content)
         return f":::{{container}} judges\n{judged}\n:::\n\n:::{{container}} brief\n**In brief.** {said}\n:::"
 
