@@ -16,7 +16,7 @@ LAYERS = [
     ["points"],
     ["margin", "measures", "conservation", "compiled"],
     ["kkt", "landscape", "lpm", "rates", "stability", "train"],
-    ["alignment", "ensembles"],
+    ["alignment", "ensembles", "schedules"],
     ["claims"],
 ]
 LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}
