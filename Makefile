@@ -19,7 +19,7 @@ RUN := $(ENV)/bin/python -I book/_tools/clean.py
 RENDERED := tests/test_figures.py tests/test_map.py $(sort $(wildcard tests/test_book*.py tests/test_browser*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help ready book outputs figures test lint bench errors data train lock clean
+.PHONY: help ready book outputs figures test lint bench errors ensembles data train lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -59,6 +59,10 @@ bench: $(READY) ## measure the speed, as ratios within one run
 errors: $(READY) ## make one deliberate error for each claim, in a copy, and see which of its tests fails (minutes)
 	@echo "Making the errors of tests/errors.yml, one after another; the table goes to tests/errors.json"
 	@$(RUN) book/_tools/errors.py $(OPTIONS)
+
+ensembles: $(READY) ## run Figure 2 for a hundred seeds of every setting (minutes), resumable; OPTIONS="--workers 2"
+	@echo "Running the ensembles; the record goes to figures/data/ensembles.json"
+	@$(RUN) -m ncpaper.ensembles $(OPTIONS)
 
 data: $(READY) ## fetch FashionMNIST and check it (for train, bench and some tests; NCPAPER_DATA names a folder that has it)
 	@$(RUN) -c "from ncpaper import fashion; fashion.load('train'); fashion.load('t10k'); print(fashion.folder())"

@@ -20,6 +20,8 @@ The modules are the nouns of the theory; each reads like the paper's notation:
 * :mod:`~ncpaper.landscape`: the loss on a sphere, Theorems 3.3 and 3.4
 * :mod:`~ncpaper.certified`: local minima on a sphere, proved in interval arithmetic
 * :mod:`~ncpaper.symbolic`: Example 3.1 in exact arithmetic
+* :mod:`~ncpaper.schedules`: step sizes that follow the loss, the norm or the gradient; momentum; Adam
+* :mod:`~ncpaper.sweep`, :mod:`~ncpaper.ensembles`: many runs of a function, resumable; Figure 2 for many seeds
 * :mod:`~ncpaper.network`: every published measure of collapse, for your own network
 * :mod:`~ncpaper.fashion`, :mod:`~ncpaper.vgg`, :mod:`~ncpaper.train`: VGG-13 on FashionMNIST
 * :mod:`~ncpaper.checkpoint`: what a training run keeps, so that it can be killed and continued

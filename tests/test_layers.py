@@ -10,13 +10,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     ["validate", "results"],
-    ["provenance"],
+    ["provenance", "sweep"],
     ["flow", "style", "fashion", "checkpoint", "vgg", "symbolic", "certified"],
     ["ulpm", "etf"],
     ["points"],
     ["margin", "measures", "conservation", "compiled"],
     ["kkt", "landscape", "lpm", "rates", "stability", "network", "train"],
-    ["alignment"],
+    ["alignment", "ensembles", "schedules"],
     ["claims"],
 ]
 LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}
