@@ -3,7 +3,6 @@
 from dataclasses import dataclass, fields
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 
 import yaml
 
@@ -137,8 +136,9 @@ class Claim:
 def read(path=LEDGER):
     """The claims of a ledger file by id, in the order of the file.
 
-    Raises ``FileNotFoundError`` saying what is missing; ``ValueError`` naming the claim for a missing, unknown or ill-typed field, an id that comes twice, or a use of
-    no other claim; naming the claims that use each other in a circle; and naming the file where it is no list of mappings.
+    Raises ``FileNotFoundError`` saying how to get what is missing. Raises ``ValueError`` naming the claim for a missing,
+    unknown or ill-typed field, an id that comes twice, or a use of no other claim; naming the claims that use each other
+    in a circle; and naming the file where it is no list of mappings.
     """
     claims, names = {}, {f.name for f in fields(Claim)}
     entries = yaml.load(extras.present(path).read_text(encoding="utf8"), Loader=LOADER)

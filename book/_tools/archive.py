@@ -88,7 +88,9 @@ def listed(root):
 
 def pack(files, folder):
     """The bytes of a ZIP archive of ``files``, mode and content by name, and of their list, in one folder."""
-    rows = [f"{mode:o} {hashlib.sha256(content).hexdigest()} {name}\n" for name, (mode, content) in sorted(files.items())]
+    rows = [
+        f"{mode:o} {hashlib.sha256(content).hexdigest()} {name}\n" for name, (mode, content) in sorted(files.items())
+    ]
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
         for name, (mode, content) in sorted((files | {LIST: (0o644, "".join(rows).encode())}).items()):
