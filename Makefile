@@ -19,7 +19,7 @@ RUN := $(ENV)/bin/python -I book/_tools/clean.py
 RENDERED := tests/test_figures.py tests/test_map.py $(sort $(wildcard tests/test_book*.py tests/test_browser*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help ready book outputs figures test lint bench errors ensembles data train lock clean
+.PHONY: help ready book chapter outputs figures test lint bench errors ensembles data train lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -29,6 +29,10 @@ ready: $(READY) ## set up the environment and nothing else; every other target d
 book: $(READY) ## execute every chapter afresh and render the book into _build/html
 	@echo "Executing the chapters and rendering the book; the result will be _build/html/index.html"
 	@$(RUN) book/_tools/book.py _build
+
+chapter: $(READY) ## execute the chapter NAME afresh and show it alone: make chapter NAME=figure_2
+	@echo "Executing the chapter $(NAME) and rendering it alone"
+	@$(RUN) book/_tools/chapter.py "$(NAME)"
 
 outputs: $(READY) ## rewrite the committed notebooks beside the chapters, and the counts in the README
 	@echo "Executing the chapters; the notebooks with their outputs go to book/*.ipynb"

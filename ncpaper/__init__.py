@@ -2,6 +2,7 @@
 
 The modules are the nouns of the theory; each reads like the paper's notation:
 
+* :mod:`~ncpaper.extras`: packages that an extra brings, and the data that travel with the package
 * :mod:`~ncpaper.validate`: checks of the arguments against the shapes in a signature
 * :mod:`~ncpaper.results`, :mod:`~ncpaper.style`: recorded numbers, published figures
 * :mod:`~ncpaper.provenance`: the record that each file of a figure carries

@@ -9,9 +9,10 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
+from ncpaper import extras, results
 
-from ncpaper import results
+with extras.extra("train"):
+    import torch
 
 #: The first word of a checkpoint; the SHA-256 of all that follows the first line comes after it.
 HEAD = b"ncpaper-checkpoint-1"

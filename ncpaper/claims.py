@@ -3,12 +3,13 @@
 from dataclasses import dataclass, fields
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 
 import yaml
 
-#: Where the ledger lies in a checkout of the companion.
-LEDGER = Path(__file__).resolve().parents[1] / "book" / "claims.yml"
+from ncpaper import extras
+
+#: Where the ledger lies: in the installed package, or in the checkout.
+LEDGER = extras.located("book/claims.yml")
 
 #: The safe loader in C, where PyYAML has it: it is ten times faster.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -135,11 +136,12 @@ class Claim:
 def read(path=LEDGER):
     """The claims of a ledger file by id, in the order of the file.
 
-    Raises ``ValueError`` naming the claim for a missing, unknown or ill-typed field, an id that comes twice, or a use of
-    no other claim; naming the claims that use each other in a circle; and naming the file where it is no list of mappings.
+    Raises ``FileNotFoundError`` saying how to get what is missing. Raises ``ValueError`` naming the claim for a missing,
+    unknown or ill-typed field, an id that comes twice, or a use of no other claim; naming the claims that use each other
+    in a circle; and naming the file where it is no list of mappings.
     """
     claims, names = {}, {f.name for f in fields(Claim)}
-    entries = yaml.load(Path(path).read_text(encoding="utf8"), Loader=LOADER)
+    entries = yaml.load(extras.present(path).read_text(encoding="utf8"), Loader=LOADER)
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise ValueError(f"{path}: expected a list of mappings, one for each claim")
     for entry in entries:

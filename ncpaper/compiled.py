@@ -11,11 +11,13 @@ from functools import cache
 
 import numpy as np
 from jaxtyping import Float, Int
-from numba import njit
 from numpy import ndarray
 
-from ncpaper import flow, ulpm
+from ncpaper import extras, flow, ulpm
 from ncpaper.validate import Classes, Count, Positive, door
+
+with extras.extra("fast"):
+    from numba import njit
 
 #: Sums may be reordered and fused with products; infinities and NaN keep their meaning.
 FORMULA = {"fastmath": {"reassoc", "contract", "nsz"}, "error_model": "numpy"}

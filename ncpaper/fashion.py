@@ -9,7 +9,8 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
+
+from ncpaper import extras
 
 #: The files with their SHA-256, from the data set's own repository by Xiao, Rasul and Vollgraf (MIT licence).
 FILES = {
@@ -57,7 +58,9 @@ def download(name, target, mirrors=MIRRORS):
 
     Raises ``ConnectionError`` naming the file and every mirror's answer when none delivers it.
     """
-    import pooch  # here, for a notebook that only reads: its import warns of widgets that are not installed
+    with extras.extra("train"):  # here, for a notebook that only reads: pooch warns of widgets that are not installed
+        import pooch
+        from tqdm import tqdm
 
     pooch.get_logger().setLevel("WARNING")  # else a line for each attempt beside the bar
     answers = []

@@ -13,7 +13,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape, unescape
 
 import ncpaper
-from ncpaper import results
+from ncpaper import extras, results
 
 AUTHORS = "The ncpaper developers"
 LICENCE = "CC BY 4.0"
@@ -97,8 +97,9 @@ def into_png(png, about):
 
 def into_pdf(pdf, about):
     """The bytes of a PDF with the record as XMP, appended, so that the drawing before it stays byte for byte."""
-    from pypdf import PdfWriter
-    from pypdf.generic import NameObject
+    with extras.extra("book"):
+        from pypdf import PdfWriter
+        from pypdf.generic import NameObject
 
     writer, found = PdfWriter(io.BytesIO(pdf), incremental=True), io.BytesIO()
     writer.xmp_metadata = _XMP.format(**_fields(about)).encode()

@@ -8,8 +8,10 @@ from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
-#: Where the recorded runs lie in a checkout of the companion.
-RECORDED = Path(__file__).resolve().parents[1] / "figures" / "data"
+from ncpaper import extras
+
+#: Where the recorded runs lie: in the installed package, or in the checkout.
+RECORDED = extras.located("figures/data")
 
 PACKAGES = ("numpy", "scipy", "matplotlib", "torch", "numba")
 
@@ -50,7 +52,11 @@ def versions():
     Without the tag of the build (``+cpu``, ``+cu130`` of PyTorch): the manifest of a figure is the same for every build.
     What a training ran on stands in its certificate, as ``hardware``.
     """
-    return {"python": platform.python_version(), **{p: metadata.version(p).split("+")[0] for p in PACKAGES}}
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        with suppress(metadata.PackageNotFoundError):  # those of an extra
+            found[name] = metadata.version(name).split("+")[0]
+    return found
 
 
 def save(path, data, *, command, settings, seed=None, **certificate):
@@ -72,7 +78,7 @@ def load(path):
     file where it is no such file or its content was changed.
     """
     try:
-        record = json.loads(Path(path).read_text(encoding="utf8"))
+        record = json.loads(extras.present(path).read_text(encoding="utf8"))
         digest, content = record.pop("sha256", None), {key: record.pop(key) for key in ("certificate", "data")}
         certificate, found = dict(content["certificate"]), content_digest(content)
     except (ValueError, KeyError, TypeError, AttributeError) as error:

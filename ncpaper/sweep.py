@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ncpaper import results, validate
+from ncpaper import extras, results, validate
 
 #: How long a cluster may take to answer.
 PATIENCE = "10s"
@@ -127,10 +127,8 @@ def _on_cores(function, missing, workers):
 
 def _on_cluster(function, missing, address):
     """Results of a Dask cluster, as they come; what a lost worker had is given to another one."""
-    try:
+    with extras.extra("cluster"):
         from distributed import Client, as_completed
-    except ImportError as error:
-        raise ImportError("a cluster needs Dask: pip install 'ncpaper[cluster]'") from error
     with Client(address, timeout=PATIENCE) as client:
         waiting = {
             client.submit(_call, function, settings, pure=False, retries=2): place

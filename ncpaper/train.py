@@ -46,14 +46,16 @@ from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import distributed
-from torch.nn.functional import cross_entropy
-from torch.nn.parallel import DistributedDataParallel
-from tqdm import tqdm
 
 from ncpaper import checkpoint as checkpoints
-from ncpaper import fashion, flow, margin, measures, results, ulpm, validate, vgg
+from ncpaper import extras, fashion, flow, margin, measures, results, ulpm, validate, vgg
+
+with extras.extra("train"):
+    import torch
+    from torch import distributed
+    from torch.nn.functional import cross_entropy
+    from torch.nn.parallel import DistributedDataParallel
+    from tqdm import tqdm
 
 #: By what the learning rate is multiplied in an epoch, of so many.
 SCHEDULES = {

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-import torch
-from torch import distributed, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.utils import skip_init
+from ncpaper import extras, validate
 
-from ncpaper import validate
+with extras.extra("train"):
+    import torch
+    from torch import distributed, nn
+    from torch.nn.modules.batchnorm import _BatchNorm
+    from torch.nn.utils import skip_init
 
 #: Configuration B, as the channels of the 3×3 convolutions, and 0 for a 2×2 max-pooling. Source: Simonyan and Zisserman,
 #: table 1.

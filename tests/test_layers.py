@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
-    ["validate", "results"],
+    ["extras", "validate", "results"],
     ["provenance", "sweep"],
     ["flow", "style", "fashion", "checkpoint", "vgg", "symbolic", "certified"],
     ["ulpm", "etf"],

@@ -26,7 +26,8 @@ TRACKED = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, tex
 
 def requirements():
     extras = PROJECT["optional-dependencies"].values()
-    return [Requirement(r) for r in [*PROJECT["dependencies"], *(r for extra in extras for r in extra)]]
+    every = [Requirement(r) for r in [*PROJECT["dependencies"], *(r for extra in extras for r in extra)]]
+    return [r for r in every if r.name != PROJECT["name"]]  # the extra that includes others names the package itself
 
 
 def installed(name):

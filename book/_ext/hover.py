@@ -98,7 +98,8 @@ def templates(outdir, page):
     for href in dict.fromkeys(link["href"] for link in soup(outdir / page).find_all("a", class_="internal")):
         path, _, anchor = href.partition("#")
         target = normpath(join(dirname(page), unquote(path))) if path else page
-        if anchor and target.startswith("book/") and (html := shown(outdir / target, unquote(anchor))):
+        written = target.startswith("book/") and (outdir / target).exists()  # not so where one chapter is made alone
+        if anchor and written and (html := shown(outdir / target, unquote(anchor))):
             yield f'<template data-for="{href}">{html}</template>'
 
 

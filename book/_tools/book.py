@@ -1,8 +1,9 @@
 """Render the book: ``python book/_tools/book.py OUTPUT [NOTEBOOKS]``.
 
 Copies the book's sources to ``OUTPUT/src``, puts the executed notebooks of the folder NOTEBOOKS in the place of the
-chapters' texts, and renders them strictly into ``OUTPUT/html``: every warning is an error, every time. Without NOTEBOOKS
-every chapter is executed first, into ``OUTPUT/notebooks``. What an earlier call rendered is removed first, so that no old
+chapters' texts, and renders them strictly into ``OUTPUT/html``: every warning is an error, every time. The archive of the
+sources and a script of each chapter come with the pages. Without NOTEBOOKS every chapter is executed first, into
+``OUTPUT/notebooks``. What an earlier call rendered is removed first, so that no old
 page is taken for a new one when a call fails; a second call for the same OUTPUT is refused while one is at work.
 """
 
@@ -12,12 +13,15 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import archive
 import clean
+import jupytext
 from alone import alone
 from chapters import BOOK, chapters
 from chapters import main as execute
 
 ROOT = BOOK.parent
+OFFERED = "offered"  # the folder of what the site offers beside its pages, as _config.yml knows it
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"  # not its script, which names the place it was made in
 
 
@@ -31,6 +35,26 @@ def stage(notebooks, source):
         shutil.copy(ROOT / name, source / name)
     for text in chapters():
         shutil.copy(notebooks / f"{text.stem}.ipynb", source / "book" / f"{text.stem}.ipynb")
+    offer(source / OFFERED, chapters())
+
+
+def script(text):
+    """A chapter as a Python script: the same cells, and its text as comments."""
+    notebook = jupytext.read(text)
+    notebook.metadata = {"jupytext": {"cell_metadata_filter": "-all", "notebook_metadata_filter": "-all"}}
+    needs = "# Needs the package with its extra: pip install '.[book]' in the unpacked sources of the book.\n\n"
+    return f"# The chapter {text.stem} of the ncpaper companion.\n{needs}" + jupytext.writes(notebook, "py:percent")
+
+
+def offer(folder, texts):
+    """Put the scripts of chapters and the archive of the sources into a folder; without an archive, say so."""
+    (folder / "scripts").mkdir(parents=True)
+    for text in texts:
+        (folder / "scripts" / f"{text.stem}.py").write_text(script(text), encoding="utf8")
+    if sources := archive.of(ROOT):
+        sources.write(folder)
+    said = sources.said if sources else "The book has no archive of its sources: this folder has neither git nor a list"
+    print(said, end="\n" * bool(said))
 
 
 def render(notebooks, output):

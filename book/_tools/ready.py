@@ -71,8 +71,8 @@ def version(python):
 def install(python, index):
     """Install with pip in three steps, all but this package from wheels, whose installation runs no code."""
     pip = [python, "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--progress-bar", "off"]
-    requirements = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf8"))["project"]["dependencies"]
-    torch = [r for r in requirements if r.startswith("torch==")]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf8"))["project"]
+    torch = [r for r in project["optional-dependencies"]["train"] if r.startswith("torch==")]
     steps = (
         ["--only-binary", ":all:", "--require-hashes", "--requirement", "requirements.lock"],
         ["--only-binary", ":all:", *(["--index-url", index] if index else []), *torch],
