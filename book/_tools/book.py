@@ -31,6 +31,8 @@ def stage(notebooks, source):
         shutil.copy(ROOT / name, source / name)
     for text in chapters():
         shutil.copy(notebooks / f"{text.stem}.ipynb", source / "book" / f"{text.stem}.ipynb")
+        if (ran := notebooks / f".{text.stem}.ran").exists():
+            shutil.copy(ran, source / "book" / ran.name)
 
 
 def render(notebooks, output):
