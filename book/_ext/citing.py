@@ -108,9 +108,10 @@ def run_in(path):
     return f"The whole chapter took {made['seconds']:.1f} s on {made['processor']}. "
 
 
-def hashes(files):
-    """Files with their SHA-256, as HTML."""
-    return ", ".join(f"<code>{escape(name)}</code> <code>{digest}</code>" for name, digest in files.items())
+def hashes(title, files):
+    """A list of files with their SHA-256, as HTML."""
+    rows = "".join(f"<li>{escape(name)}: <code>{digest}</code></li>" for name, digest in files.items())
+    return f"<p>{title}</p><ul>{rows}</ul>"
 
 
 def recorded(runs):
@@ -122,18 +123,19 @@ def recorded(runs):
     seeds = ", ".join(map(str, sorted({made["seed"] for made in runs.values()})))
     hours = sum(made["seconds"] for made in runs.values()) / 3600
     machines = "; ".join(dict.fromkeys(made["hardware"] for made in runs.values()))
-    return f"""<p>The chapter reads {len(runs)} recorded runs with the seeds {seeds}. Together they took {hours:.1f} hours
-on {escape(machines)}. The SHA-256 of their records: {hashes(files)}. The SHA-256 of their images and labels:
-{hashes(inputs)}.</p>"""
+    return f"""<p>The chapter reads {len(runs)} recorded runs with the seeds {seeds}. Together they took {hours:.1f} hours.
+The machine: {escape(machines)}.</p>{hashes("SHA-256 of the records:", files)}
+{hashes("SHA-256 of the images and labels, as the records give it:", inputs)}"""
 
 
 def made(entry, ran):
     """How a figure was made, as HTML: the command, what it is computed from, versions, seeds, time and machine."""
     chapter, runs = f"book/{entry['chapter']}.md", records(entry["chapter"])
     versions = ", ".join(f"{name} {version}" for name, version in entry["versions"].items())
-    return f"""<p>Made by <code>{entry["command"]}</code> with {entry["package"]}; {versions}. {ran}
-The chapter's text holds the code and the seeds of what it computes. Its SHA-256: {hashes({chapter: results.sha256(ROOT / chapter)})}. The SHA-256 of the
-figure's data: <code>{entry["data"]}</code>.</p>{recorded(runs)}"""
+    files = {chapter: results.sha256(ROOT / chapter), "the figure's data": entry["data"]}
+    return f"""<details><summary>How it was made</summary>
+<p>Made by <code>{entry["command"]}</code> with {entry["package"]}; {versions}. {ran}The text of the chapter holds the
+code and the seeds of what it computes.</p>{hashes("SHA-256:", files)}{recorded(runs)}</details>"""
 
 
 def visit_block(self, node):

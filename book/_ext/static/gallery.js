@@ -18,7 +18,7 @@
     list.append(new Option("all", ""));
     for (const value of new Set(entries.flatMap((entry) => entry[name])))
       list.append(new Option(titles.get(name === "chapter" ? value : "") ?? value, value));
-    label.append(`${name} `, list);
+    label.append(name[0].toUpperCase() + name.slice(1), list);
     form.append(label, " ");
     return [name, list];
   }));
