@@ -27,7 +27,7 @@ def stage(notebooks, source):
     texts = [t.name for t in chapters()]
     shutil.copytree(BOOK, source / "book", ignore=shutil.ignore_patterns("*.ipynb", "_tools", "__pycache__", *texts))
     shutil.copytree(ROOT / "figures", source / "figures")
-    for name in ("_config.yml", "_toc.yml", "CITATION.cff", "CHANGELOG.md"):
+    for name in ("_config.yml", "_toc.yml", "CITATION.cff", "CHANGELOG.md", "LICENSE"):
         shutil.copy(ROOT / name, source / name)
     for text in chapters():
         shutil.copy(notebooks / f"{text.stem}.ipynb", source / "book" / f"{text.stem}.ipynb")
