@@ -1,4 +1,4 @@
-"""The sources as one archive: the committed files of HEAD, stored, with fixed times and modes, so that nothing else counts."""
+"""The sources as one archive: the committed files of HEAD, and nothing that depends on where or when it is made."""
 
 import io
 import subprocess

@@ -40,7 +40,8 @@ FORMATS = {".ipynb": "application/x-ipynb+json", ".cff": "application/yaml", "":
 
 def render(tree, folder):
     """Render the book of a tree from its stored notebooks; return the folder of the pages, or leave the program."""
-    command = [sys.executable, "-I", tree / "book" / "_tools" / "book.py", folder, tree / "book"]
+    tools = tree / "book" / "_tools"
+    command = [sys.executable, "-I", tools / "clean.py", tools / "book.py", folder, tree / "book"]
     run = subprocess.run(command, stdout=subprocess.DEVNULL)
     if run.returncode:
         sys.exit("the book of the committed files could not be rendered")
