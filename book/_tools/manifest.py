@@ -1,8 +1,9 @@
 """Which revision files are of: ``manifest.json`` of the rendered book and of a release maps the hash of each file to it."""
 
 import json
-import subprocess
 from pathlib import Path
+
+import archive
 
 from ncpaper import results
 
@@ -10,21 +11,12 @@ ROOT = Path(__file__).resolve().parents[2]
 NAME = "manifest.json"
 
 
-def git(*arguments):
-    """What git says of this tree, or None where there is no git or the tree is no checkout of its own."""
-    try:
-        run = subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True)
-    except FileNotFoundError:
-        return None
-    return run.stdout.strip() if run.returncode == 0 else None
-
-
-def revision():
-    """The revision of this tree, and whether files were changed since; ``unknown`` where git cannot tell."""
-    top = git("rev-parse", "--show-toplevel")
-    if top is None or Path(top).resolve() != ROOT:
+def revision(root=ROOT):
+    """The revision of a checkout, and whether files were changed since; ``unknown`` where git cannot tell."""
+    if not archive.is_checkout(root):
         return {"revision": "unknown"}
-    return {"revision": git("rev-parse", "HEAD"), "changed": bool(git("status", "--porcelain"))}
+    said = archive.git(root, "rev-parse", "HEAD").decode().strip()
+    return {"revision": said, "changed": bool(archive.git(root, "status", "--porcelain"))}
 
 
 def hashes(folder):

@@ -6,6 +6,7 @@ rendered from the stored notebooks, the figures with their data, and the noteboo
 machines. The same revision and the same locked versions give the same bytes. FOLDER is replaced only when all is made.
 """
 
+import io
 import json
 import mimetypes
 import shutil
@@ -26,7 +27,6 @@ sys.path[:0] = [str(TOOLS), str(ROOT), str(ROOT / "book" / "_ext")]
 import addresses  # noqa: E402
 import archive  # noqa: E402
 import manifest  # noqa: E402
-import zips  # noqa: E402
 from alone import alone  # noqa: E402
 
 from ncpaper import provenance, results  # noqa: E402
@@ -66,30 +66,49 @@ def title(notebook):
     return next(line.removeprefix("# ") for line in lines if line.startswith("# "))
 
 
-def descriptions(release, version):
-    """What each file of the release is: its name, its licence, and what else is known, by its path."""
-    found = {
-        f"ncpaper-{version}-source.zip": {"name": "The sources: every committed file", "license": MIT},
-        f"ncpaper-{version}-site.zip": {"name": "The rendered book", "license": CC_BY},
-        "manifest.json": {"name": "The SHA-256 of each file, and the revision it is of", "license": CC_BY},
-        "figures/manifest.json": {"name": "The figures: titles, claims, versions and hashes", "license": CC_BY},
-        "CITATION.cff": {"name": "How to cite the companion", "license": CC_BY},
-        "LICENSE": {"name": "The licences in full", "license": MIT},
+def described(name, description, licence, **more):
+    """What is said of a file, in the words of the crate."""
+    return {"name": name, "description": description, "license": licence, **more}
+
+
+def recorded(file):
+    """What is said of a file of recorded data."""
+    if file.suffix != ".json":
+        return described(f"Recorded data {file.name}", "Data that a training run recorded.", CC_BY)
+    command = results.load(file)[1]["command"]
+    told = f"What {command} measured, with its settings, versions and inputs."
+    return described(f"Recorded training run {file.stem}", told, CC_BY)
+
+
+def pictures(entry):
+    """What is said of the files of a figure, by path; ``entry`` is that of the manifest."""
+    more = {"keywords": ", ".join(entry["claims"]), "isPartOf": f"chapters/{entry['chapter']}.ipynb"}
+    return {
+        f"figures/{entry['name']}.{kind}": described(f"{entry['title']}: {said}", entry["alt"], CC_BY, **more)
+        for kind, said in KINDS.items()
     }
-    for entry in json.loads((release / "figures" / "manifest.json").read_text(encoding="utf8"))["figures"]:
-        for kind, said in KINDS.items():
-            found[f"figures/{entry['name']}.{kind}"] = {
-                "name": f"{entry['title']}: {said}",
-                "description": entry["alt"],
-                "keywords": ", ".join(entry["claims"]),
-                "isPartOf": f"chapters/{entry['chapter']}.ipynb",
-                "license": CC_BY,
-            }
-    for record in sorted((release / "figures" / "data").iterdir()):
-        found[f"figures/data/{record.name}"] = {"name": f"Recorded training run {record.stem}", "license": CC_BY}
+
+
+def descriptions(release, version):
+    """What each file of the release is, by path; what others are part of comes before them."""
+    chapter = "A chapter of the book as a notebook with its outputs."
+    found = {
+        f"ncpaper-{version}.zip": described(
+            "Sources", "Every committed file; make book renders the pages from them.", MIT
+        ),
+        f"ncpaper-{version}-site.zip": described("Rendered book", "Open index.html in a browser.", CC_BY),
+        "manifest.json": described("Manifest", "The SHA-256 of each file, and the revision it is of.", CC_BY),
+        "figures/manifest.json": described("Manifest of the figures", "Titles, claims, versions and hashes.", CC_BY),
+        "CITATION.cff": described("Citation", "How to cite the companion.", CC_BY),
+        "LICENSE": described("Licences", "The licences in full.", MIT),
+    }
     for notebook in sorted((release / "chapters").iterdir()):
-        found[f"chapters/{notebook.name}"] = {"name": f"Chapter: {title(notebook)}", "license": CC_BY}
-    return found
+        found[f"chapters/{notebook.name}"] = described(title(notebook), chapter, CC_BY)
+    for entry in json.loads((release / "figures" / "manifest.json").read_text(encoding="utf8"))["figures"]:
+        found |= pictures(entry)
+    return found | {
+        f"figures/data/{file.name}": recorded(file) for file in sorted((release / "figures" / "data").iterdir())
+    }
 
 
 def root(crate, citation, public, revision):
@@ -100,12 +119,18 @@ def root(crate, citation, public, revision):
     crate.name, crate.description = citation["title"], " ".join(citation["abstract"].split())
     crate.datePublished = str(citation["date-released"])
     crate.license = [crate.get(address) for address in LICENCES]
-    about = {"author": author, "version": citation["version"], "keywords": ", ".join(citation["keywords"])}
-    about |= {"identifier": f"ncpaper {citation['version']}, revision {revision}"}
-    about |= {"url": public["site"]} if public["site"] else {}
-    about |= {"isBasedOn": public["repository"]} if public["repository"] else {}
-    for key, value in about.items():
-        crate.root_dataset[key] = value
+    value = {"@type": "PropertyValue", "name": "revision", "propertyID": "git commit", "value": revision}
+    about = {
+        "author": author,
+        "publisher": author,
+        "version": citation["version"],
+        "keywords": ", ".join(citation["keywords"]),
+        "identifier": crate.add(ContextEntity(crate, "#revision", value)),
+    }
+    if known := [address for address in public.values() if address]:
+        about["url"] = known
+    for key, said in about.items():
+        crate.root_dataset[key] = said
     return author
 
 
@@ -113,34 +138,42 @@ def describe(release, citation, public, revision):
     """Write the RO-Crate that describes every file of the release."""
     crate = ROCrate()
     author = root(crate, citation, public, revision)
-    entities = {}
     for path, said in descriptions(release, citation["version"]).items():
         file, suffix = release / path, Path(path).suffix
         kind = FORMATS.get(suffix) or mimetypes.guess_type(path)[0]
         facts = {"encodingFormat": kind, "contentSize": str(file.stat().st_size), "sha256": results.sha256(file)}
-        entities[path] = crate.add_file(dest_path=path, source=file, properties=facts | {"author": author})
+        entity = crate.add_file(dest_path=path, source=file, properties=facts | {"author": author})
         for key, value in said.items():
-            entities[path][key] = crate.get(value) if key in ("license", "isPartOf") else value
+            entity[key] = crate.get(value) if key in ("license", "isPartOf") else value
     crate.metadata.write(release)
 
 
-def make(release, scratch):
-    """Make the release in an empty folder."""
-    source = scratch / "source.zip"
-    archive.write(source)
-    with zipfile.ZipFile(source) as packed:
-        packed.extractall(scratch)
-    tree = scratch / "ncpaper"
-    sources = manifest.hashes(tree)  # before programs build anything there
+def unpacked(sources, folder):
+    """Unpack the archive of the sources; return the tree."""
+    with zipfile.ZipFile(io.BytesIO(sources.content)) as packed:
+        packed.extractall(folder)
+    return folder / sources.name.removesuffix(".zip")
+
+
+def site(html, name):
+    """The archive of the rendered pages, as bytes that depend on nothing else."""
+    files = {path: (0o644, (html / path).read_bytes()) for path in manifest.hashes(html)}
+    return archive.pack(files, name)
+
+
+def make(sources, release, scratch):
+    """Make the release of an archive of sources in an empty folder; return the revision."""
+    tree = unpacked(sources, scratch)
+    listed = manifest.hashes(tree)  # before programs build anything there
     citation = yaml.safe_load((tree / "CITATION.cff").read_text(encoding="utf8"))
     name, revision = f"ncpaper-{citation['version']}", manifest.revision()["revision"]
-    shutil.copyfile(source, release / f"{name}-source.zip")
     html = render(tree, scratch / "book")
     manifest.write(html, {"revision": revision})
-    zips.pack(html, release / f"{name}-site.zip", f"{name}-site")
+    results.write(release / f"{name}.zip", sources.content)
+    results.write(release / f"{name}-site.zip", site(html, f"{name}-site"))
     lay_out(tree, release)
     about = {"revision": revision, "version": citation["version"]}
-    manifest.write(release, about, source=sources, site=manifest.hashes(html))
+    manifest.write(release, about, source=listed, site=manifest.hashes(html))
     describe(release, citation, addresses.read(tree / "_config.yml"), revision)
     sums = manifest.hashes(release)
     results.write(release / "SHA256SUMS", "".join(f"{digest}  {path}\n" for path, digest in sums.items()))
@@ -152,10 +185,14 @@ def main(target):
     target = Path(target).resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
     lock = alone(target.parent / "release.lock", "making a release")
+    sources = archive.of(ROOT)
+    if sources is None:
+        sys.exit(f"{ROOT} is no git checkout with git at hand, and no unpacked archive of the sources")
+    print(sources.said, end="\n" * bool(sources.said))
     with lock, tempfile.TemporaryDirectory(dir=target.parent, prefix=".release-") as scratch:
         fresh = Path(scratch, "release")
         fresh.mkdir()
-        revision = make(fresh, Path(scratch))
+        revision = make(sources, fresh, Path(scratch))
         shutil.rmtree(target, ignore_errors=True)
         fresh.rename(target)
     print(f"The release of revision {revision} is in {target}")
