@@ -30,7 +30,7 @@ book: $(READY) ## execute every chapter afresh and render the book into _build/h
 	@echo "Executing the chapters and rendering the book; the result will be _build/html/index.html"
 	@$(RUN) book/_tools/book.py _build
 
-outputs: $(READY) ## rewrite the committed notebooks beside the chapters, and the counts in the README
+outputs: $(READY) ## rewrite the committed notebooks beside the chapters, and counts and addresses in README and citation file
 	@echo "Executing the chapters; the notebooks with their outputs go to book/*.ipynb"
 	@$(RUN) book/_tools/chapters.py book
 	@$(RUN) book/_tools/readme.py
