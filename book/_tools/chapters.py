@@ -73,11 +73,16 @@ def execute(text, folder):
     nbformat.write(notebook, part)
     part.replace(folder / f"{text.stem}.ipynb")
     seconds = time.perf_counter() - started
-    if folder.resolve() != BOOK:  # what is committed says nothing of time and machine
-        said = {"seconds": round(seconds, 1), "processor": f"one {platform.machine()} processor core"}
-        (folder / f".{text.stem}.ran").write_text(json.dumps(said), encoding="utf8")
+    note(folder, text.stem, seconds)
     print(f"  {text.stem}: {seconds:.1f} s", flush=True)
     return None
+
+
+def note(folder, subject, seconds):
+    """Write how long a chapter took and on what, but not beside the committed notebooks, which say nothing of it."""
+    if folder.resolve() != BOOK:
+        said = {"seconds": round(seconds, 1), "processor": f"one core of an {platform.machine()} processor"}
+        (folder / f".{subject}.ran").write_text(json.dumps(said), encoding="utf8")
 
 
 def main(folder, *subjects):
