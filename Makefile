@@ -19,7 +19,7 @@ RUN := $(ENV)/bin/python -I book/_tools/clean.py
 RENDERED := tests/test_figures.py tests/test_map.py $(sort $(wildcard tests/test_book*.py tests/test_browser*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help ready book chapter outputs figures test lint bench errors ensembles data train lock clean
+.PHONY: help ready book chapter outputs figures release test lint bench errors ensembles data train lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -34,7 +34,7 @@ chapter: $(READY) ## execute the chapter NAME afresh and show it alone: make cha
 	@echo "Executing the chapter $(NAME) and rendering it alone"
 	@$(RUN) book/_tools/chapter.py "$(NAME)"
 
-outputs: $(READY) ## rewrite the committed notebooks beside the chapters, and the counts in the README
+outputs: $(READY) ## rewrite the committed notebooks beside the chapters, and counts and addresses in README and citation file
 	@echo "Executing the chapters; the notebooks with their outputs go to book/*.ipynb"
 	@$(RUN) book/_tools/chapters.py book
 	@$(RUN) book/_tools/readme.py
@@ -42,6 +42,10 @@ outputs: $(READY) ## rewrite the committed notebooks beside the chapters, and th
 figures: $(READY) ## write every figure with its data and its manifest into figures/
 	@echo "Executing the chapters; the figures go to figures/"
 	@$(RUN) book/_tools/figures.py figures
+
+release: $(READY) ## make archives of HEAD and of its rendered book, with checksums and a description, in _build/release
+	@echo "Rendering the committed files; the release will be _build/release"
+	@$(RUN) book/_tools/release.py _build/release
 
 test: $(READY) ## run the tests and compare every notebook with its stored outputs
 	@echo "Comparing every cell of book/*.ipynb with a fresh run, then testing figures and pages; the other tests run meanwhile"

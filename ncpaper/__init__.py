@@ -29,4 +29,4 @@ The modules are the nouns of the theory; each reads like the paper's notation:
 * :mod:`~ncpaper.claims`: the ledger of verdicts
 """
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -102,13 +103,19 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda p: p.stem)
-def test_a_workflow_may_only_read_and_pins_every_action_by_its_commit(path):
+def test_a_workflow_may_only_read_but_for_the_job_that_publishes_and_pins_every_action_by_its_commit(path):
     workflow = yaml.safe_load(path.read_text(encoding="utf8"))
     actions = re.findall(r"uses: (.+)", path.read_text(encoding="utf8"))
     assert workflow["permissions"] == {"contents": "read"}
-    assert not [job for job in workflow["jobs"].values() if "permissions" in job]
+    more = {name: job["permissions"] for name, job in workflow["jobs"].items() if "permissions" in job}
+    assert more == ({"pages": {"pages": "write", "id-token": "write"}} if path.stem == "publish" else {})
     assert actions
     assert not [a for a in actions if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", a)]
+
+
+def test_every_workflow_fits_the_schema_of_workflows():
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS]
+    assert subprocess.run(command).returncode == 0
 
 
 def test_a_weekly_run_tests_and_writes_everything_anew_and_reports_a_difference():

@@ -2,7 +2,8 @@
 
 A figure's block has its files under readable names, the claims it shows, how it was made, its licence, a link to this
 place, and buttons that copy a citation as BibTeX, RIS or plain text (``citing.js``). The files lie in ``figures/`` of the
-rendered book, beside the manifest. No address is invented: the link is that of the page in which it stands.
+rendered book, beside the manifest. No address is invented: the link is that of the page in which it stands, and it is
+absolute, and part of the citation, only once the site has an address.
 """
 
 import json
@@ -17,12 +18,16 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 import ncpaper
-from ncpaper import claims, provenance
+from ncpaper import claims, provenance, results
 
-FIGURES = claims.LEDGER.parents[1] / "figures"
+ROOT = claims.LEDGER.parents[1]
+FIGURES = ROOT / "figures"
 WORK = "the ncpaper companion to 'How Gradient Descent Separates Data with Neural Collapse'"
 YEAR = 2026
-KINDS = {"svg": "SVG", "pdf": "PDF", "png": "PNG", "csv": "data (CSV)"}
+FILES = {"svg": "SVG", "pdf": "PDF", "png": "PNG", "csv": "data (CSV)"}
+GALLERY = "book/gallery"
+#: Figures that draw a definition or a construction; every other one shows what a computation or a recorded run gave.
+DIAGRAMS = {"geometry-criteria", "margin-bound-why", "related-optima", "separation-cone", "separation-optimum"}
 
 
 @cache
@@ -32,16 +37,44 @@ def manifest():
     return {entry["name"]: entry for entry in entries}
 
 
-def citations(key, title, note):
-    """One citation in three forms, by the name of the form; ``key`` says which figure or claim of the companion."""
+@cache
+def records(chapter):
+    """The certificates of the recorded runs that a chapter reads, by the name of the file; none for most chapters."""
+    if "results.RECORDED" not in (ROOT / "book" / f"{chapter}.md").read_text(encoding="utf8"):
+        return {}
+    return {file.name: results.load(file)[1] for file in sorted((FIGURES / "data").glob("*.json"))}
+
+
+def kind(entry):
+    """What a figure is: a diagram, a picture of recorded runs, or of what its chapter computes."""
+    if entry["name"] in DIAGRAMS:
+        return "diagram"
+    return "recorded runs" if records(entry["chapter"]) else "computation"
+
+
+def citations(key, title, note, url=""):
+    """One citation in three forms, by the name of the form; ``key`` says which figure or claim of the companion.
+
+    ``url`` is the address of the place, and empty while the site has none.
+    """
     where = f"{key} of {WORK}, version {ncpaper.__version__}"
     label = "ncpaper-" + key.lower().replace(" ", "-").replace(".", "-")
-    bibtex = (
-        f"@misc{{{label},\n  author = {{{{{provenance.AUTHORS}}}}},\n  title = {{{{{title}}}}},\n"
-        f"  howpublished = {{{where}}},\n  year = {{{YEAR}}},\n  note = {{{note}}}\n}}\n"
-    )
-    ris = f"TY  - GEN\nAU  - {provenance.AUTHORS}\nTI  - {title}\nT2  - {where}\nPY  - {YEAR}\nN1  - {note}\nER  - \n"
-    return {"BibTeX": bibtex, "RIS": ris, "text": f"{provenance.AUTHORS} ({YEAR}). {title}. {where}. {note}."}
+    fields = {
+        "author": f"{{{provenance.AUTHORS}}}",
+        "title": f"{{{title}}}",
+        "howpublished": where,
+        "year": YEAR,
+        "note": note,
+    } | ({"url": url} if url else {})
+    bibtex = f"@misc{{{label},\n" + ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items()) + "\n}\n"
+    tags = [("TY", "GEN"), ("AU", provenance.AUTHORS), ("TI", title), ("T2", where), ("PY", YEAR), ("N1", note)]
+    tags += [("UR", url), ("ER", "")] if url else [("ER", "")]
+    text = f"{provenance.AUTHORS} ({YEAR}). {title}. {where}. {note}."
+    return {
+        "BibTeX": bibtex,
+        "RIS": "".join(f"{tag}  - {value}\n" for tag, value in tags),
+        "text": f"{text} {url}" if url else text,
+    }
 
 
 def buttons(forms):
@@ -67,20 +100,67 @@ def claim_links(builder, page, ids):
     return ", ".join(f'<a href="{card_address(builder, page, name)}">{escape(name)}</a>' for name in ids)
 
 
+def run_in(path):
+    """How long the chapter took and on what, where this book was made from a run and not from stored notebooks."""
+    if not path.exists():
+        return ""
+    made = json.loads(path.read_text(encoding="utf8"))
+    return f"The whole chapter took {made['seconds']:.1f} s on {made['processor']}. "
+
+
+def hashes(title, files):
+    """A list of files with their SHA-256, as HTML."""
+    rows = "".join(f"<li>{escape(name)}: <code>{digest}</code></li>" for name, digest in files.items())
+    return f"<p>{title}</p><ul>{rows}</ul>"
+
+
+def recorded(runs):
+    """What recorded runs were made from, with which seeds, how long they took and on what, as HTML; empty for none."""
+    if not runs:
+        return ""
+    files = {f"figures/data/{name}": results.sha256(FIGURES / "data" / name) for name in runs}
+    inputs = {name: digest for made in runs.values() for name, digest in made["inputs"].items()}
+    seeds = ", ".join(map(str, sorted({made["seed"] for made in runs.values()})))
+    hours = sum(made["seconds"] for made in runs.values()) / 3600
+    machines = "; ".join(dict.fromkeys(made["hardware"] for made in runs.values()))
+    return f"""<p>The chapter reads {len(runs)} recorded runs with the seeds {seeds}. Together they took {hours:.1f} hours.
+The machine: {escape(machines)}.</p>{hashes("SHA-256 of the records:", files)}
+{hashes("SHA-256 of the images and labels, as the records give it:", inputs)}"""
+
+
+def made(entry, ran):
+    """How a figure was made, as HTML: the command, what it is computed from, versions, seeds, time and machine."""
+    chapter, runs = f"book/{entry['chapter']}.md", records(entry["chapter"])
+    versions = ", ".join(f"{name} {version}" for name, version in entry["versions"].items())
+    files = {chapter: results.sha256(ROOT / chapter), "the figure's data": entry["data"]}
+    return f"""<details><summary>How it was made</summary>
+<p>Made by <code>{entry["command"]}</code> with {entry["package"]}; {versions}. {ran}The text of the chapter holds the
+code and the seeds of what it computes.</p>{hashes("SHA-256:", files)}{recorded(runs)}</details>"""
+
+
 def visit_block(self, node):
-    entry, page = manifest()[node["name"]], self.builder.current_docname
+    entry, page, site = manifest()[node["name"]], self.builder.current_docname, self.config.addresses["site"]
     folder = "../" * page.count("/") + "figures"
     files = " · ".join(
-        f'<a href="{folder}/{entry["name"]}.{kind}" download>{label}</a>' for kind, label in KINDS.items()
+        f'<a href="{folder}/{entry["name"]}.{suffix}" download>{label}</a>' for suffix, label in FILES.items()
     )
     note = f"{provenance.LICENCE}; data SHA-256 {entry['data']}"
-    versions = ", ".join(f"{name} {version}" for name, version in entry["versions"].items())
-    self.body.append(f"""<details class="citing"><summary>Cite and download</summary>
-<p>{files} · <a href="#{node["at"]}">link to this place</a></p>
-<p>{buttons(citations(f"Figure {entry['name']}", entry["title"], note))}</p>
-<p>Shows {claim_links(self.builder, page, entry["claims"])}. Made by <code>{entry["command"]}</code> with
-{entry["package"]}; {versions}. SHA-256 of the data: <code>{entry["data"]}</code>. {provenance.AUTHORS},
-<a href="{provenance.LICENCE_ADDRESS}">{provenance.LICENCE}</a>.</p></details>""")
+    url = f"{site}{page}.html#{node['at']}" if site else ""
+    forms = citations(f"Figure {entry['name']}", entry["title"], note, url)
+    ran = run_in(Path(self.builder.srcdir, "book", f".{entry['chapter']}.ran"))
+    about = {
+        "figure": entry["name"],
+        "chapter": entry["chapter"],
+        "kind": kind(entry),
+        "claims": " ".join(entry["claims"]),
+    }
+    data = " ".join(f'data-{name}="{escape(value)}"' for name, value in about.items())
+    self.body.append(f"""<details class="citing" {data}><summary>Cite and download</summary>
+<p>{files} · <a href="{url or "#" + node["at"]}">{"permanent link" if url else "link to this place"}</a></p>
+<p>{buttons(forms | ({"link": url} if url else {}))}</p>
+<p>Shows {claim_links(self.builder, page, entry["claims"])}. {provenance.AUTHORS},
+<a href="{provenance.LICENCE_ADDRESS}">{provenance.LICENCE}</a>.</p>
+{made(entry, ran)}</details>""")
     raise nodes.SkipNode
 
 
@@ -120,8 +200,11 @@ class CiteClaim(SphinxRole):
         claim = claims.ledger().get(self.text)
         if claim is None:
             return [], [self.inliner.reporter.error(f"no claim {self.text!r} in the ledger", line=self.lineno)]
-        forms = citations(f"Claim {claim.id}", f"{claim.where}: {claim.title}, {claim.verdict}", provenance.LICENCE)
-        html = f'<span class="citing-claim">{buttons({k: forms[k] for k in ("BibTeX", "text")})}</span>'
+        site = self.config.addresses["site"]
+        url = f"{site}{self.env.docname}.html#{nodes.make_id(claim.anchor)}" if site else ""
+        title = f"{claim.where}: {claim.title}, {claim.verdict}"
+        forms = citations(f"Claim {claim.id}", title, provenance.LICENCE, url)
+        html = f'<span class="citing-claim">{buttons(forms)}</span>'
         return [nodes.raw("", html, format="html")], []
 
 
@@ -135,11 +218,18 @@ def copy_files(app, exception):
                 shutil.copyfile(file, target / file.name)
 
 
+def scripts(app, pagename, templatename, context, doctree):
+    """The gallery has the script that filters it."""
+    if pagename == GALLERY:
+        app.add_js_file("gallery.js", loading_method="defer")
+
+
 def setup(app):
     app.add_node(Block, html=(visit_block, None))
     app.add_post_transform(Blocks)
     app.add_directive("cite-figure", Cite)
     app.add_role("cite-claim", CiteClaim())
     app.add_js_file("citing.js", defer="defer")
+    app.connect("html-page-context", scripts)
     app.connect("build-finished", copy_files)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -247,13 +247,14 @@ class Gallery(Rendered):
 
     def text(self, ledger):
         self.env.note_dependency(str(citing.FIGURES / "manifest.json"))
-        return "\n\n---\n\n".join(picture(entry) for entry in citing.manifest().values())
+        return "\n\n".join(picture(entry) for entry in citing.manifest().values())
 
 
 def picture(entry):
     """A figure of the manifest, without a number: those are the chapters' own."""
     name = entry["name"]
     return f"""(gallery-{name})=
+::::{{container}} gallery-entry
 **{entry["title"]}** ({{doc}}`{entry["chapter"]}`)
 
 :::{{image}} /figures/{name}.svg
@@ -266,6 +267,7 @@ def picture(entry):
 :::{{cite-figure}} {name}
 :at: gallery-{name}
 :::
+::::
 """
 
 

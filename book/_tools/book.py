@@ -12,10 +12,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "_ext"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import addresses
 import archive
 import clean
 import jupytext
+import manifest
 from alone import alone
 from chapters import BOOK, chapters
 from chapters import main as execute
@@ -31,10 +34,14 @@ def stage(notebooks, source):
     texts = [t.name for t in chapters()]
     shutil.copytree(BOOK, source / "book", ignore=shutil.ignore_patterns("*.ipynb", "_tools", "__pycache__", *texts))
     shutil.copytree(ROOT / "figures", source / "figures")
-    for name in ("_config.yml", "_toc.yml", "CITATION.cff", "CHANGELOG.md"):
+    for name in ("_config.yml", "_toc.yml", "CHANGELOG.md", "LICENSE"):
         shutil.copy(ROOT / name, source / name)
+    cited = addresses.cited((ROOT / "CITATION.cff").read_text(encoding="utf8"), addresses.read(ROOT / "_config.yml"))
+    (source / "CITATION.cff").write_text(cited, encoding="utf8")
     for text in chapters():
         shutil.copy(notebooks / f"{text.stem}.ipynb", source / "book" / f"{text.stem}.ipynb")
+        if (ran := notebooks / f".{text.stem}.ran").exists():
+            shutil.copy(ran, source / "book" / ran.name)
     offer(source / OFFERED, chapters())
 
 
@@ -67,6 +74,7 @@ def render(notebooks, output):
     if run.returncode:
         print(run.stdout, file=sys.stderr)
         return run.returncode
+    manifest.write(output / "_build" / "html", manifest.revision())
     (output / "_build" / "html").rename(output / "html")
     print(f"The book is rendered: open {output / 'html' / 'index.html'}")
     return 0

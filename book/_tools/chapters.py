@@ -3,9 +3,12 @@
     python book/_tools/chapters.py FOLDER [SUBJECT ...]
 
 writes ``FOLDER/<subject>.ipynb`` with its outputs, two chapters at a time, and prints a line for each. Nothing in a
-notebook changes from run to run. A cell that fails ends the program with exit status 1, every time.
+notebook changes from run to run; how long the run took, and on what, goes to
+``FOLDER/.<subject>.ran``. A cell that fails ends the program with exit status 1, every time.
 """
 
+import json
+import platform
 import sys
 import tempfile
 import threading
@@ -69,8 +72,17 @@ def execute(text, folder):
     part = folder / f".{text.stem}.part"
     nbformat.write(notebook, part)
     part.replace(folder / f"{text.stem}.ipynb")
-    print(f"  {text.stem}: {time.perf_counter() - started:.1f} s", flush=True)
+    seconds = time.perf_counter() - started
+    note(folder, text.stem, seconds)
+    print(f"  {text.stem}: {seconds:.1f} s", flush=True)
     return None
+
+
+def note(folder, subject, seconds):
+    """Write how long a chapter took and on what, but not beside the committed notebooks, which say nothing of it."""
+    if folder.resolve() != BOOK:
+        said = {"seconds": round(seconds, 1), "processor": f"one core of an {platform.machine()} processor"}
+        (folder / f".{subject}.ran").write_text(json.dumps(said), encoding="utf8")
 
 
 def main(folder, *subjects):

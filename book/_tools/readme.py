@@ -1,33 +1,56 @@
-"""Render the ledger into the README: ``python book/_tools/readme.py [--check]``.
+"""Render the ledger and the public addresses into the README, and the addresses into the citation file.
 
-Replaces what stands between the two marker lines by the counts of the verdicts; with ``--check`` only tells (exit status 1)
-whether the README is out of date.
+    python book/_tools/readme.py [--check]
+
+replaces what stands between marker lines of the README by the counts of the verdicts and by links to the addresses that are
+set; with ``--check`` only tells (exit status 1) whether one of the two files is out of date.
 """
 
 import sys
 from pathlib import Path
 
-from ncpaper import claims, results
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+import addresses  # noqa: E402
 
-README = Path(__file__).resolve().parents[2] / "README.md"
-BEGIN, END = "<!-- claims: written by make outputs -->", "<!-- end of claims -->"
+from ncpaper import claims, results  # noqa: E402
+
+README, CITATION, CONFIG = (ROOT / name for name in ("README.md", "CITATION.cff", "_config.yml"))
 
 
-def rendered(text):
-    """``text`` with the counts of the ledger between the markers; raise ``ValueError`` where a marker is missing."""
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise ValueError(f"README.md: expected one line {BEGIN!r} and one line {END!r}")
-    before, rest = text.split(BEGIN)
-    counts = claims.readme_counts(claims.read())
-    return f"{before}{BEGIN}\n{counts}\n{END}{rest.split(END)[1]}"
+def filled(text, name, content):
+    """``text`` with ``content`` between the markers of ``name``; raise ``ValueError`` where a marker is missing."""
+    begin, end = f"<!-- {name}: written by make outputs -->", f"<!-- end of {name} -->"
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise ValueError(f"README.md: expected one line {begin!r} and one line {end!r}")
+    before, rest = text.split(begin)
+    return f"{before}{begin}\n{content}{end}{rest.split(end)[1]}"
+
+
+def links(public):
+    """A line with links to the addresses that are set; empty where none is."""
+    found = {"The rendered book": public["site"], "The repository": public["repository"]}
+    said = " · ".join(f"[{name}]({address})" for name, address in found.items() if address)
+    return f"{said}\n" if said else ""
+
+
+def rendered():
+    """What the README and the citation file should say, by file."""
+    public, counts = addresses.read(CONFIG), claims.readme_counts(claims.read())
+    text = filled(README.read_text(encoding="utf8"), "claims", f"{counts}\n")
+    return {
+        README: filled(text, "addresses", links(public)),
+        CITATION: addresses.cited(CITATION.read_text(encoding="utf8"), public),
+    }
 
 
 def main(*options):
-    """Write or check the README; return the exit status."""
-    text = README.read_text(encoding="utf8")
+    """Write or check the two files; return the exit status."""
+    files = rendered()
     if options == ("--check",):
-        return int(text != rendered(text))
-    results.write(README, rendered(text))
+        return int(any(path.read_text(encoding="utf8") != text for path, text in files.items()))
+    for path, text in files.items():
+        results.write(path, text)
     return 0
 
 
