@@ -74,7 +74,7 @@ def install(python, index):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf8"))["project"]
     torch = [r for r in project["optional-dependencies"]["train"] if r.startswith("torch==")]
     steps = (
-        ["--only-binary", ":all:", "--require-hashes", "--requirement", "requirements.lock"],
+        ["--no-deps", "--only-binary", ":all:", "--require-hashes", "--requirement", "requirements.lock"],
         ["--only-binary", ":all:", *(["--index-url", index] if index else []), *torch],
         ["--no-deps", "--no-build-isolation", "--editable", "."],
     )
