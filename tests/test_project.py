@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -13,6 +14,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "book" / "_tools"))
+import archive  # noqa: E402
+
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf8"))
 PROJECT, TOOL = PYPROJECT["project"], PYPROJECT["tool"]
 LOCK = [
@@ -21,7 +25,7 @@ LOCK = [
     if line[0] not in "# "
 ]
 LOCKED = {canonicalize_name(r.name): str(r.specifier).removeprefix("==") for r in LOCK}
-TRACKED = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split("\n")[:-1]
+TRACKED = archive.names(ROOT)
 
 
 def requirements():
