@@ -1,4 +1,4 @@
-"""How to rerun, as the rendered book says it: the archive with its checksum, the notebook and the script of each chapter."""
+"""How to rerun, as the rendered book says it: the archive with its checksum, notebook and script of each chapter."""
 
 import ast
 import hashlib

@@ -307,7 +307,7 @@ def test_a_link_of_a_lone_chapter_leads_to_the_whole_book_or_is_plain_text(tmp_p
         "this.html#a": 'href="this.html#a"',
         "#b": 'href="#b"',
         "https://example.org/c": 'href="https://example.org/c"',
-        "other%20page.html#d": 'href="../../whole/book/other page.html#d"',
+        "other%20page.html#d": 'href="../../whole/book/other%20page.html#d"',
         "none.html#e": 'title="in the whole book: make book"',
     }
     text = "".join(f'<a class="x" href="{target}">t</a>' for target in links)

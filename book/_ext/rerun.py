@@ -15,8 +15,8 @@ BLOCK = """<details class="rerun d-print-none"><summary>{title}</summary>
 <div class="highlight-sh notranslate"><div class="highlight"><pre>{commands}</pre></div></div>
 <p>{needs}</p>{checksum}</details>"""
 
-NEEDS = """The commands need Python 3.11 or newer and <code>make</code>. The first call of <code>make</code> sets up an environment
-with locked versions. This takes a few minutes and needs a network once."""
+NEEDS = """The commands need Python 3.11 or newer and <code>make</code>. The first call of <code>make</code> sets up an
+environment with locked versions. This takes a few minutes and needs a network once."""
 
 INSTALLED = """ Notebook and script run anywhere in an environment where <code>pip install '.[book]'</code> has installed
 the package from the unpacked folder."""
