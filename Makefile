@@ -19,10 +19,10 @@ RUN := $(ENV)/bin/python -I book/_tools/clean.py
 RENDERED := tests/test_figures.py tests/test_map.py $(sort $(wildcard tests/test_book*.py tests/test_browser*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help ready book chapter outputs figures release test lint bench errors ensembles data train lock clean
+.PHONY: help ready book chapter outputs figures release test test-release lint bench errors ensembles data train lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 ready: $(READY) ## set up the environment and nothing else; every other target does it when it is needed
 
@@ -50,12 +50,15 @@ release: $(READY) ## make archives of HEAD and of its rendered book, with checks
 test: $(READY) ## run the tests and compare every notebook with its stored outputs
 	@echo "Comparing every cell of book/*.ipynb with a fresh run, then testing figures and pages; the other tests run meanwhile"
 	@fresh=$$(mktemp -d) || exit 1; trap 'rm -rf "$$fresh"' EXIT; mkdir "$$fresh/figures"; \
-	$(RUN) -m pytest -q -p no:cacheprovider --doctest-modules --durations=5 $(RENDERED:%=--ignore=%) \
+	$(RUN) -m pytest -q -p no:cacheprovider --doctest-modules --durations=5 --ignore=tests/release $(RENDERED:%=--ignore=%) \
 		> "$$fresh/tests.log" 2>&1 & tests=$$!; \
 	NCPAPER_FIGURES="$$fresh/figures" $(RUN) -m pytest -q -p no:cacheprovider \
 		--nbval --nbval-sanitize-with tests/sanitize.cfg book \
 	&& NCPAPER_FRESH="$$fresh/figures" $(RUN) -m pytest -q -p no:cacheprovider $(RENDERED); \
 	status=$$?; wait $$tests || status=1; echo "The other tests:"; cat "$$fresh/tests.log"; exit $$status
+
+test-release: $(READY) ## test what takes long, after make book: the archive of the sources, empty environments (needs a network)
+	@$(RUN) -m pytest -q -p no:cacheprovider tests/release
 
 lint: $(READY) ## check the style of the code
 	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check ncpaper tests book/_ext book/_tools

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ROOT / "book" / "_tools"
 sys.path.insert(0, str(TOOLS))
 import alone  # noqa: E402
+import chapter  # noqa: E402
 import clean  # noqa: E402
 import ready  # noqa: E402
 
@@ -282,6 +283,52 @@ def test_pip_checks_hashes_runs_no_code_of_others_and_takes_torch_from_its_index
     monkeypatch.setattr(ready.subprocess, "run", lambda command, **_: commands.append(command[9:]))
     ready.install("python", "an index")
     packages, torch, own = commands
-    assert packages == ["--only-binary", ":all:", "--require-hashes", "--requirement", "requirements.lock"]
+    assert packages == ["--no-deps", "--only-binary", ":all:", "--require-hashes", "--requirement", "requirements.lock"]
     assert torch == ["--only-binary", ":all:", "--index-url", "an index", "torch==2.13.0"]
     assert own == ["--no-deps", "--no-build-isolation", "--editable", "."]
+
+
+# One chapter alone
+
+
+def test_an_unknown_chapter_is_refused_with_the_names_of_the_chapters(capsys):
+    assert chapter.main("figure 2") == 2
+    said = capsys.readouterr().err
+    assert "NAME: expected one of discussion, dynamics, figure_2," in said
+    assert "got 'figure 2'" in said
+
+
+def test_a_link_of_a_lone_chapter_leads_to_the_whole_book_or_is_plain_text(tmp_path):
+    alone, whole = tmp_path / "alone" / "book", tmp_path / "whole"
+    for page in (alone / "this.html", whole / "book" / "other page.html"):
+        page.parent.mkdir(parents=True)
+        page.write_text("")
+    links = {
+        "this.html#a": 'href="this.html#a"',
+        "#b": 'href="#b"',
+        "https://example.org/c": 'href="https://example.org/c"',
+        "other%20page.html#d": 'href="../../whole/book/other%20page.html#d"',
+        "none.html#e": 'title="in the whole book: make book"',
+    }
+    text = "".join(f'<a class="x" href="{target}">t</a>' for target in links)
+    assert chapter.lead_on(text, alone, whole) == "".join(f'<a class="x" {found}>t</a>' for found in links.values())
+
+
+@pytest.mark.parametrize(("display", "opened"), [("", 0), (":0", 1)], ids=["no display", "a display"])
+def test_the_page_of_a_lone_chapter_is_opened_where_there_is_a_display(monkeypatch, tmp_path, display, opened):
+    pages = []
+    monkeypatch.setattr(chapter, "BUILD", tmp_path)
+    monkeypatch.setattr(chapter, "gather", lambda name, output: 0)
+
+    def render(name, output):
+        (output / "html" / "book").mkdir(parents=True)
+        (output / "html" / "book" / f"{name}.html").write_text("")
+        return 0, []
+
+    monkeypatch.setattr(chapter, "render", render)
+    monkeypatch.setattr(chapter.webbrowser, "open", pages.append)
+    monkeypatch.setattr(chapter.sys, "platform", "linux")
+    monkeypatch.setenv("DISPLAY", display)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert chapter.main("figure_2") == 0
+    assert pages == [(tmp_path / "chapter" / "html" / "book" / "figure_2.html").as_uri()] * opened

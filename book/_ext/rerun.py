@@ -15,8 +15,8 @@ BLOCK = """<details class="rerun d-print-none"><summary>{title}</summary>
 <div class="highlight-sh notranslate"><div class="highlight"><pre>{commands}</pre></div></div>
 <p>{needs}</p>{checksum}</details>"""
 
-NEEDS = """The commands need Python 3.11 or newer and <code>make</code>. The first one makes an environment with locked
-versions, which takes a few minutes and needs a network once."""
+NEEDS = """The commands need Python 3.11 or newer and <code>make</code>. The first call of <code>make</code> sets up an
+environment with locked versions. This takes a few minutes and needs a network once."""
 
 INSTALLED = """ Notebook and script run anywhere in an environment where <code>pip install '.[book]'</code> has installed
 the package from the unpacked folder."""
@@ -42,14 +42,14 @@ def block(app, page, chapter=None):
     if chapter:
         links += [f'<a href="{up}_sources/book/{chapter}.ipynb" download>the notebook with its results</a>']
         links += [f'<a href="{up}scripts/{chapter}.py" download>a Python script</a>']
-        commands += [f"make chapter NAME={chapter}   # executes this chapter alone and shows it"]
+        commands += ["# this chapter alone", f"make chapter NAME={chapter}"]
     if found:
         name, size, digest = found
         links += [f'<a href="{up}{name}" download>the sources of the whole book</a> (ZIP, {size / 1e6:.1f} MB)']
         commands[:0] = [f"unzip {name}", f"cd {name.removesuffix('.zip')}"]
         checksum = f"""<p>SHA-256 of the archive, <a href="{up}{name}.sha256" download>as a file</a> for
 <code>sha256sum -c</code>: <code>{digest}</code></p>"""
-    commands += ["make book   # executes every chapter and renders the book"]
+    commands += ["# every chapter", "make book"]
     return BLOCK.format(
         title="Rerun this chapter" if chapter else "Rerun this book",
         downloads=f"Download {', '.join(links[:-1])}{' or ' * (len(links) > 1)}{links[-1]}." if links else "",

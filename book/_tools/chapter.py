@@ -12,7 +12,7 @@ import shutil
 import sys
 import webbrowser
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import yaml
@@ -58,18 +58,18 @@ def render(name, output):
 
 
 def lead_on(text, folder, whole):
-    """The page with each link to a page that is not there leading to the ``whole`` book, or nowhere."""
+    """The text of a page in ``folder``: a link to a page that is not there leads to the ``whole`` book, or nowhere."""
 
     def repaired(match):
-        target = unquote(match[1].partition("#")[0])
-        if not target or ":" in target or (folder / target).exists():
+        path, mark, anchor = match[2].partition("#")
+        if not path or ":" in path or (folder / unquote(path)).exists():
             return match[0]
-        there = Path(os.path.normpath(whole / folder.name / target))
+        there = Path(os.path.normpath(whole / folder.name / unquote(path)))
         if there.exists():
-            return f'href="{os.path.relpath(there, folder)}{match[1][len(match[1].partition("#")[0]) :]}"'
-        return 'title="in the whole book: make book"'
+            return f'{match[1]}href="{quote(os.path.relpath(there, folder))}{mark}{anchor}"'
+        return f'{match[1]}title="in the whole book: make book"'
 
-    return re.sub(r'(?<=<a )(?:[^<>]*?)href="([^"]*)"', lambda m: m[0].replace(f'href="{m[1]}"', repaired(m)), text)
+    return re.sub(r'(<a [^<>]*?)href="([^"]*)"', repaired, text)
 
 
 def main(name=""):
