@@ -63,41 +63,34 @@ function ncpaperModel() {
   }
 
   // A program that makes `steps` steps of gradient descent of size `step` on (4), in place; on the mean, step = rate / M.
+  // Its text is written for the sizes, with a variable for each class, because a loop over the classes takes four times
+  // as long; both loops over the samples run through memory in order, and no array is made within a step.
   function descent({ K, d, n }) {
-    const M = K * n, Z = new Float64Array(K * M), D = new Float64Array(K * d);
-    return function advance({ W, H }, step, steps) {
+    const M = K * n, all = (write, between = ";") => Array.from({ length: K }, (_, k) => write(k)).join(between);
+    return new Function("G", "exp", "max", `return function advance({ W, H }, step, steps) {
       for (let s = 0; s < steps; s++) {
-        Z.fill(0);
-        for (let k = 0; k < K; k++) for (let a = 0; a < d; a++) {
-          const w = W[k * d + a], row = k * M, column = a * M;
-          for (let m = 0; m < M; m++) Z[row + m] += w * H[column + m];
+        for (let own = 0, m = 0; own < ${K}; own++) for (const end = m + ${n}; m < end; m++) {
+          let ${all((k) => `z${k} = 0`, ",")};
+          for (let a = 0, j = m; a < ${d}; a++, j += ${M}) { const h = H[j]; ${all((k) => `z${k} += W[a + ${k * d}] * h`)} }
+          const top = max(${all((k) => `z${k}`, ",")});
+          ${all((k) => `z${k} = exp(z${k} - top)`)};
+          const share = step / (${all((k) => `z${k}`, "+")});
+          ${all((k) => `G[m + ${k * M}] = share * z${k}`)};  // step · (P − Y), the true row minus the sum of the others
+          G[own * ${M} + m] = 0;
+          G[own * ${M} + m] = -(${all((k) => `G[m + ${k * M}]`, "+")});
         }
-        for (let m = 0; m < M; m++) {  // Z becomes step · (P − Y), the true row minus the sum of the others
-          const own = Math.floor(m / n);
-          let top = -Infinity, total = 0, wrong = 0;
-          for (let k = 0; k < K; k++) top = Math.max(top, Z[k * M + m]);
-          for (let k = 0; k < K; k++) {
-            const e = Math.exp(Z[k * M + m] - top);
-            total += e;
-            if (k !== own) wrong += e;
-            Z[k * M + m] = e;
+        for (let a = 0, row = 0; a < ${d}; a++, row += ${M}) {
+          let ${all((k) => `sum${k} = 0`, ",")};
+          const ${all((k) => `w${k} = W[a + ${k * d}]`, ",")};
+          for (let m = 0; m < ${M}; m++) {
+            const h = H[row + m], ${all((k) => `g${k} = G[m + ${k * M}]`, ",")};
+            ${all((k) => `sum${k} += g${k} * h`)};
+            H[row + m] = h - (${all((k) => `w${k} * g${k}`, "+")});
           }
-          for (let k = 0; k < K; k++) Z[k * M + m] *= step / total;
-          Z[own * M + m] = -wrong * step / total;
+          ${all((k) => `W[a + ${k * d}] = w${k} - sum${k}`)};
         }
-        for (let k = 0; k < K; k++) for (let a = 0; a < d; a++) {
-          const row = k * M, column = a * M;
-          let sum = 0;
-          for (let m = 0; m < M; m++) sum += Z[row + m] * H[column + m];
-          D[k * d + a] = sum;
-        }
-        for (let a = 0; a < d; a++) for (let k = 0; k < K; k++) {
-          const w = W[k * d + a], row = k * M, column = a * M;
-          for (let m = 0; m < M; m++) H[column + m] -= w * Z[row + m];
-        }
-        for (let i = 0; i < K * d; i++) W[i] -= D[i];
       }
-    };
+    };`)(new Float64Array(K * M), Math.exp, Math.max);
   }
 
   const squaredNorm = ({ W, H }) => W.reduce((s, x) => s + x * x, 0) + H.reduce((s, x) => s + x * x, 0);
