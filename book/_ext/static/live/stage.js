@@ -175,22 +175,23 @@ window.live = (() => {
       }, 1000, this.said.textContent = this.text);
     }
 
-    // A button and a slider that move through the frames 0 … count − 1 of a recording, `seconds` from one end to the
-    // other; show(frame, playing) draws one. The clock stands still while the figure is out of view. Where the reader
-    // prefers reduced motion, the play goes in sixteen jumps.
-    player({ label, count, format = String, show, seconds = 10 }) {
-      const still = matchMedia("(prefers-reduced-motion: reduce)"), stage = this;
-      const box = element("div", { class: "live-player" });
+    // Whether the reader prefers reduced motion.
+    get calm() { return matchMedia("(prefers-reduced-motion: reduce)").matches; }
+
+    // A button and a slider that move through a recording. `restart(times)` tells the moments of its frames, increasing
+    // numbers on the clock of the play, which runs from the first to the last in `seconds`; show(frame, playing) draws a
+    // frame. The clock stands still while the figure is out of view. With reduced motion it goes in sixteen jumps.
+    player({ label, format = String, show, seconds = 10 }) {
+      const stage = this, box = element("div", { class: "live-player" });
       const input = element("input", { type: "range", min: 0, step: 1, value: 0 });
       const shown = element("output");
-      let playing = false, before = null, at = 0, seen = true, button;
+      let times = [0], at = 0, clock = 0, playing = false, before = null, seen = true, button;
       function go(frame) {
-        at = Math.min(Math.max(frame, 0), count - 1);
-        const whole = Math.floor(at);
-        if (Number(input.value) !== whole) input.value = whole;
-        shown.textContent = format(whole);
-        input.setAttribute("aria-valuetext", format(whole));
-        show(whole, playing);
+        at = Math.min(Math.max(frame, 0), times.length - 1);
+        input.value = at;
+        shown.textContent = format(at);
+        input.setAttribute("aria-valuetext", format(at));
+        show(at, playing);
       }
       function press(wanted) {
         if (playing === wanted) return;
@@ -198,18 +199,20 @@ window.live = (() => {
         button.textContent = playing ? "pause" : "play";
         stage.said.setAttribute("aria-live", playing ? "off" : "polite");  // read out when it stops
         before = null;
-        if (playing && at >= count - 1) at = 0;
+        clock = at < times.length - 1 ? times[at] : times[0];
         if (playing) requestAnimationFrame(tick);
         else go(at);
       }
       function tick(now) {
         if (!playing) return;
-        const passed = before === null || !seen ? 0 : Math.min((now - before) / 1000, 0.25), each = seconds / 16;
-        if (still.matches && before !== null && seen && now - before < 1000 * each) return requestAnimationFrame(tick);
-        before = now;
-        const step = still.matches ? (count - 1) / 16 : (passed * (count - 1)) / seconds;
-        go(at + step);
-        if (at >= count - 1) press(false);
+        const span = times.at(-1) - times[0], passed = (now - (before ?? now)) / 1000;
+        if (!stage.calm || !seen || before === null || passed >= seconds / 16) {
+          before = now;
+          if (seen) clock += passed ? Math.min(passed, stage.calm ? 1 : 0.1) / seconds * span : 0;
+          const next = times.findIndex((t) => t > clock + 1e-9);
+          go(next < 0 ? times.length - 1 : next - 1);
+        }
+        if (at === times.length - 1) press(false);
         else requestAnimationFrame(tick);
       }
       this.within(box, () => {
@@ -217,14 +220,14 @@ window.live = (() => {
         this.control("live-slider", "frame", label, input, shown);
       });
       this.controls.append(box);
-      input.addEventListener("input", () => { press(false); go(Number(input.value)); });
+      input.addEventListener("input", () => { const asked = Number(input.value); press(false); go(asked); });
       new IntersectionObserver(([entry]) => { seen = entry.isIntersecting; }).observe(this.root);
       return {
         box, button, input,
-        get frame() { return Math.floor(at); },
+        get frame() { return at; },
         get playing() { return playing; },
         seek: (frame) => { press(false); go(frame); },
-        restart: (frames) => { count = frames; input.max = count - 1; press(false); go(0); },
+        restart: (moments, frame = 0) => { press(false); times = moments; input.max = times.length - 1; go(frame); },
       };
     }
 
