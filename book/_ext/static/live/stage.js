@@ -1,6 +1,6 @@
 // What the live figures share: a stage in the place of the still picture, controls whose state stands in the address of
-// the page, plots, and drawings. A program calls live.define(name, (stage) => { … return { values } }); `values()` gives
-// what it shows as numbers, for whoever wants to check them.
+// the page, a player, plots, and drawings. A program calls live.define(name, (stage) => { … return { values } });
+// `values()` gives what it shows as numbers, for whoever wants to check them.
 "use strict";
 window.live = (() => {
   const programs = {}, stages = {};
@@ -23,18 +23,41 @@ window.live = (() => {
   // The colours of the classes in their order, as in ncpaper.style.
   const classes = ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377"];
 
+  // Numbers as they are read: 10⁻³ for a power of ten, a number to some significant digits, a share in percent.
+  const raised = (n) => String(n).replace("-", "⁻").replace(/\d/g, (c) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[c]);
+  function power(x) {
+    const n = Math.round(Math.log10(x));
+    return n === 0 ? "1" : n === 1 ? "10" : `10${raised(n)}`;
+  }
+  function number(x, digits = 3) {
+    if (!Number.isFinite(x)) return "undefined";
+    const [coefficient, n] = x.toExponential(digits - 1).split("e").map(Number);
+    const far = x !== 0 && (n < -3 || n > 5);
+    const text = far ? `${coefficient.toFixed(digits - 1)}·10${raised(n)}` : x.toFixed(x === 0 ? 0 : Math.max(0, digits - 1 - n));
+    return text.replace("-", "−");
+  }
+  const percent = (x, digits = 3) => `${number(100 * x, digits)} %`;
+
+  // Where a logarithmic axis has labels: powers of ten, as many as `room` holds; other numbers where it spans no decade.
+  function decades(least, most, room) {
+    const first = Math.ceil(Math.log10(least) - 1e-9), last = Math.floor(Math.log10(most) + 1e-9);
+    if (last - first < 1) return [1, 2, 3, 5, 10, 20, 30, 50].map((v) => v * 10 ** (first - 1)).filter((v) => v >= least && v <= most);
+    const every = Math.ceil((last - first) / Math.max(1, Math.floor(room)));
+    return Array.from({ length: Math.floor((last - first) / every) + 1 }, (_, i) => 10 ** (first + i * every));
+  }
+
   class Stage {
     constructor(figure, name) {
       Object.assign(this, { figure, name, settings: {}, complaints: [] });
       this.root = element("div", { class: "live-stage" });
       this.controls = element("div", { class: "live-controls", role: "group", "aria-label": "Settings of the figure" });
-      this.panels = element("div", { class: "live-panels" });
       this.said = element("p", { class: "live-said", role: "status" });
-      this.root.append(this.controls, this.panels, this.said);
+      this.root.append(this.controls, this.said);
+      this.row();
       const query = new URLSearchParams(location.search);
       this.given = query.get("live") === name ? query : new URLSearchParams();
       this.plots = [];
-      new MutationObserver(() => this.plots.forEach((p) => p.redraw()))
+      new MutationObserver(() => this.plots.forEach((p) => p.redraw(false)))
         .observe(document.documentElement, { attributeFilter: ["data-theme"] });
     }
 
@@ -43,9 +66,24 @@ window.live = (() => {
       if (!this.given.has(name)) return value;
       const asked = values.find((v) => String(v) === this.given.get(name));
       if (asked === undefined) {
-        this.complaints.push(`${name}=${this.given.get(name)} in the address is not one of ${values.join(", ")}; ${value} is used.`);
+        const allowed = values.length > 12 ? `${values[0]} to ${values.at(-1)}` : values.join(", ");
+        this.complaints.push(`${name}=${this.given.get(name)} in the address is not one of ${allowed}; ${value} is used.`);
       }
       return asked ?? value;
+    }
+
+    // The address of the page with the present settings.
+    address() {
+      const address = new URL(location);
+      address.search = new URLSearchParams({ live: this.name, ...this.settings });
+      address.hash = this.figure.id;
+      return address;
+    }
+
+    // Writes the settings into the address, a little later: browsers refuse to do it for every move of a slider.
+    remember() {
+      clearTimeout(this.later);
+      this.later = setTimeout(() => history.replaceState(null, "", this.address()), 300);
     }
 
     setting(name, value, input, change) {
@@ -55,13 +93,38 @@ window.live = (() => {
         get value() { return value; },
         set: (next) => {
           this.settings[name] = value = next;
-          const address = new URL(location);
-          address.search = new URLSearchParams({ live: this.name, ...this.settings });
-          address.hash = this.figure.id;
-          history.replaceState(null, "", address);
+          this.complaints = [];  // what was said of the address no longer concerns the reader
+          this.remember();
           change?.(value);
         },
       };
+    }
+
+    // Puts the controls that `build` makes into `box`.
+    within(box, build) {
+      const before = this.controls;
+      this.controls = box;
+      build();
+      this.controls = before;
+      return box;
+    }
+
+    // Controls behind a line that unfolds; unfolded at once where the address sets one of them.
+    more(build, label = "more settings") {
+      const known = new Set(Object.keys(this.settings));
+      const box = this.within(element("div", { class: "live-controls" }), build);
+      const made = element("details", { class: "live-more" }, element("summary", {}, label), box);
+      made.open = Object.keys(this.settings).some((name) => !known.has(name) && this.given.has(name));
+      this.controls.after(made);
+      return made;
+    }
+
+    // A control under its name: the label above, what it is set to at its right.
+    control(kind, name, label, input, ...shown) {
+      input.id = `live-${this.figure.id}-${name}`;
+      const made = element("div", { class: kind }, element("label", { for: input.id }, label), ...shown, input);
+      this.controls.append(made);
+      return made;
     }
 
     // A slider over the list `values`.
@@ -70,11 +133,11 @@ window.live = (() => {
       const input = element("input", { type: "range", min: 0, max: values.length - 1, step: 1, "aria-valuetext": format(value) });
       input.value = values.indexOf(value);
       const shown = element("output", {}, format(value));
-      this.controls.append(element("label", { class: "live-slider" }, element("span", {}, label), input, shown));
+      const box = this.control("live-slider", name, label, input, shown);
       const control = this.setting(name, value, input, change);
       const show = () => { shown.textContent = format(control.value); input.setAttribute("aria-valuetext", format(control.value)); };
       input.addEventListener("input", () => { control.set(values[input.value]); show(); });
-      return Object.assign(control, { show: (next) => { input.value = values.indexOf(next); control.set(next); show(); } });
+      return Object.assign(control, { box, show: (next) => { input.value = values.indexOf(next); control.set(next); show(); } });
     }
 
     // A menu; `options` maps values to what is read.
@@ -82,10 +145,10 @@ window.live = (() => {
       value = this.start(name, Object.keys(options), String(value));
       const input = element("select", {}, ...Object.entries(options).map(([v, text]) => element("option", { value: v }, text)));
       input.value = value;
-      this.controls.append(element("label", { class: "live-choice" }, element("span", {}, label), input));
+      const box = this.control("live-choice", name, label, input);
       const control = this.setting(name, value, input, change);
       input.addEventListener("change", () => control.set(input.value));
-      return control;
+      return Object.assign(control, { box });
     }
 
     button({ label, press }) {
@@ -99,18 +162,82 @@ window.live = (() => {
     share() {
       const made = this.button({ label: "copy link to this setting", press: () => {} });
       made.classList.add("copy");
-      const now = () => { 
-        const address = new URL(location);
-        address.search = new URLSearchParams({ live: this.name, ...this.settings });
-        address.hash = this.figure.id;
-        made.dataset.copy = address.href;
-      };
-      made.addEventListener("pointerdown", now);
-      made.addEventListener("click", now, { capture: true });
+      made.addEventListener("click", () => { made.dataset.copy = this.address().href; }, { capture: true });
       return made;
     }
 
-    say(text) { this.said.textContent = [...this.complaints, text].join(" "); }
+    // The sentence below the figure: at once, but not again within a second; what comes between waits for its end.
+    say(text) {
+      this.text = [...this.complaints, text].join(" ");
+      this.waiting ??= setTimeout(() => {
+        this.waiting = undefined;
+        if (this.said.textContent !== this.text) this.say(this.text);
+      }, 1000, this.said.textContent = this.text);
+    }
+
+    // Whether the reader prefers reduced motion.
+    get calm() { return matchMedia("(prefers-reduced-motion: reduce)").matches; }
+
+    // A button and a slider that move through a recording. `restart(times)` tells the moments of its frames, increasing
+    // numbers on the clock of the play, which runs from the first to the last in `seconds`; show(frame, playing) draws a
+    // frame. The clock stands still while the figure is out of view. With reduced motion it goes in sixteen jumps.
+    player({ label, format = String, show, seconds = 10 }) {
+      const stage = this, box = element("div", { class: "live-player" });
+      const input = element("input", { type: "range", min: 0, step: 1, value: 0 });
+      const shown = element("output");
+      let times = [0], at = 0, clock = 0, playing = false, before = null, seen = true, button;
+      function go(frame) {
+        at = Math.min(Math.max(frame, 0), times.length - 1);
+        input.value = at;
+        shown.textContent = format(at);
+        input.setAttribute("aria-valuetext", format(at));
+        show(at, playing);
+      }
+      function press(wanted) {
+        if (playing === wanted) return;
+        playing = wanted;
+        button.textContent = playing ? "pause" : "play";
+        stage.said.setAttribute("aria-live", playing ? "off" : "polite");  // read out when it stops
+        before = null;
+        clock = at < times.length - 1 ? times[at] : times[0];
+        if (playing) requestAnimationFrame(tick);
+        else go(at);
+      }
+      function tick(now) {
+        if (!playing) return;
+        const span = times.at(-1) - times[0], passed = (now - (before ?? now)) / 1000;
+        if (!stage.calm || !seen || before === null || passed >= seconds / 16) {
+          before = now;
+          if (seen) clock += passed ? Math.min(passed, stage.calm ? 1 : 0.1) / seconds * span : 0;
+          const next = times.findIndex((t) => t > clock + 1e-9);
+          go(next < 0 ? times.length - 1 : next - 1);
+        }
+        if (at === times.length - 1) press(false);
+        else requestAnimationFrame(tick);
+      }
+      this.within(box, () => {
+        button = this.button({ label: "play", press: () => press(!playing) });
+        this.control("live-slider", "frame", label, input, shown);
+      });
+      this.controls.append(box);
+      input.addEventListener("input", () => { const asked = Number(input.value); press(false); go(asked); });
+      new IntersectionObserver(([entry]) => { seen = entry.isIntersecting; }).observe(this.root);
+      return {
+        box, button, input,
+        get frame() { return at; },
+        get playing() { return playing; },
+        seek: (frame) => { press(false); go(frame); },
+        restart: (moments, frame = 0) => { press(false); times = moments; input.max = times.length - 1; go(frame); },
+      };
+    }
+
+    // A new row for the panels to come, `columns` of them side by side where there is room.
+    row(columns = 3) {
+      this.panels = element("div", { class: "live-panels" });
+      this.panels.style.setProperty("--columns", columns);
+      this.said.before(this.panels);
+      return this.panels;
+    }
 
     // A panel with a heading and room below it.
     panel(title, kind = "") {
@@ -119,33 +246,73 @@ window.live = (() => {
       return made;
     }
 
-    // A plot in a panel of its own. `x` and `y` are {label, log, range}, `series` lists {label, color, dash, width}.
-    // set([xs, ys, …]) shows data, null where there is none.
-    plot({ title, x, y, series, height = 200 }) {
+    // A legend of `entries` {label, color, dash}.
+    legend(entries) {
+      return element("p", { class: "live-legend" }, ...entries.map((s) => {
+        const key = element("span", { class: "live-key" });
+        key.style.setProperty("--key", s.color.startsWith("#") ? s.color : s.color === "text" ? "currentColor" : `var(--figure-${s.color})`);
+        if (s.dash) key.classList.add("dashed");
+        return element("span", {}, key, s.label);
+      }));
+    }
+
+    // A plot in a panel of its own. `x` and `y` are {label, log, range, splits, format}, `series` lists {label, color, dash,
+    // width}. set([xs, ys, …]) shows data: what is no number, or not positive on a logarithmic axis, is left out; mark(x)
+    // moves a line to x; show(i, visible) shows a curve or not; pick(x) is called where the reader points.
+    plot({ title, x, y, series, height = 200, pick }) {
       const room = this.panel(title, "live-plot");
-      const box = element("div", { role: "img", "aria-label": `${title}: ${y.label} against ${x.label}` });
+      const box = element("div", { class: "live-chart", role: "img", "aria-label": `${title}: against ${x.label}, ${series.map((s) => s.label).join(" and ")}` });
       room.append(box);
-      if (series.length > 1) {
-        room.append(element("p", { class: "live-legend" }, ...series.map((s) => {
-          const key = element("span", { class: "live-key" });
-          key.style.setProperty("--key", s.color.startsWith("#") ? s.color : s.color === "text" ? "currentColor" : `var(--figure-${s.color})`);
-          if (s.dash) key.classList.add("dashed");
-          return element("span", {}, key, s.label);
-        })));
-      }
-      const paint = (c) => () => (c.startsWith("#") ? c : color(c));
-      const scale = (axis) => ({ time: false, ...(axis.log ? { distr: 3 } : {}), ...(axis.range ? { range: axis.range } : {}) });
-      const axis = (a) => ({ label: a.label, labelSize: 18, labelFont: "12px sans-serif", font: "11px sans-serif", stroke: paint("text"),
-        grid: { stroke: paint("grid"), width: 0.4 }, ticks: { stroke: paint("grid"), width: 0.6, size: 4 }, ...(a.splits ? { splits: () => a.splits } : {}),
-        ...(a.format ? { values: (_, splits) => splits.map((v) => (v === null ? null : a.format(v))) } : {}) });
+      if (series.length > 1) room.append(this.legend(series));
+      const paint = (c, faint = "") => () => (c.startsWith("#") ? c : color(c)) + faint;
+      const face = getComputedStyle(this.figure).fontFamily;
+      const scale = (axis, across) => ({
+        time: false,
+        ...(axis.log ? { distr: 3 } : {}),
+        range: axis.range ?? (across || axis.log ? (_, least, most) => ends(axis, across, least, most) : undefined),
+      });
+      const ends = (axis, across, least, most) => {
+        if (least === null) return [1, 10];
+        if (across) return least < most ? [least, most] : [least, least * 10 || 1];
+        return [10 ** Math.floor(Math.log10(least)), 10 ** Math.ceil(Math.log10(most) + 1e-9)];
+      };
+      const axis = (a, across) => ({
+        label: a.label, labelSize: 16, labelGap: 0, labelFont: `12px ${face}`, font: `11px ${face}`, gap: 3, size: across ? 22 : 38,
+        stroke: paint("text"), grid: { stroke: paint("grid", "55"), width: 1 }, ticks: { stroke: paint("grid"), width: 1, size: 4 },
+        ...(a.log ? {
+          splits: (u, _, least, most) => decades(least, most, (across ? u.width / 40 : u.height / 30)),
+          filter: (_, splits) => splits,
+          values: (_, splits) => splits.map((v) => (Math.abs(Math.log10(v) % 1) < 1e-9 || Math.abs(Math.log10(v) % 1) > 1 - 1e-9 ? power(v) : number(v, 1))),
+        } : {}),
+        ...(a.splits ? { splits: () => a.splits } : {}),
+        ...(a.format ? { values: (_, splits) => splits.map((v) => (v === null ? null : a.format(v))) } : {}),
+      });
+      const line = element("div", { class: "live-mark", hidden: "" });
+      let marked = null;
+      const place = (u) => {
+        line.hidden = marked === null;
+        if (marked !== null) line.style.transform = `translateX(${u.valToPos(marked, "x")}px)`;
+      };
       const chart = new uPlot({
-        width: 320, height, legend: { show: false }, cursor: { show: false }, padding: [8, 8, 0, 0],
-        scales: { x: scale(x), y: scale(y) }, axes: [axis(x), { ...axis(y), size: 52 }],
-        series: [{}, ...series.map((s) => ({ stroke: paint(s.color), width: s.width ?? 1.5, dash: s.dash, points: { show: false } }))],
+        width: 320, height, legend: { show: false }, cursor: { show: false }, padding: [8, 12, 0, 0], hooks: { draw: [place] },
+        scales: { x: scale(x, true), y: scale(y, false) }, axes: [axis(x, true), axis(y, false)],
+        series: [{}, ...series.map((s) => ({ stroke: paint(s.color), width: s.width ?? 1.5, dash: s.dash, pxAlign: 0, points: { show: false } }))],
       }, [[], ...series.map(() => [])], box);
+      chart.over.append(line);
       new ResizeObserver(() => { if (box.clientWidth) chart.setSize({ width: box.clientWidth, height }); }).observe(box);
+      if (pick) {
+        const point = (event) => { if (event.buttons & 1) pick(chart.posToVal(event.clientX - chart.over.getBoundingClientRect().left, "x")); };
+        for (const name of ["pointerdown", "pointermove"]) chart.over.addEventListener(name, point);
+        chart.over.classList.add("live-pick");
+      }
       this.plots.push(chart);
-      return { set: (data) => chart.setData(data), chart };
+      const drawable = (axis) => (v) => (v === null || !Number.isFinite(v) || (axis.log && v <= 0) ? null : v);
+      return {
+        set: ([xs, ...ys]) => chart.setData([xs, ...ys.map((list) => list.map(drawable(y)))]),
+        mark: (value) => { marked = value; place(chart); },
+        show: (i, visible) => chart.setSeries(i + 1, { show: visible }),
+        chart, room,
+      };
     }
 
     // A drawing in a panel of its own, with the origin in the middle and y pointing up; its frame is `size` wide.
@@ -165,5 +332,5 @@ window.live = (() => {
     stages[name] = { stage, ...made };
   }
 
-  return { define: (name, program) => { programs[name] = program; }, mount, element, color, classes, stages };
+  return { define: (name, program) => { programs[name] = program; }, mount, element, color, classes, number, percent, power, stages };
 })();
