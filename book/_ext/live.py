@@ -11,12 +11,18 @@ is a figure as any other, numbered and cited. Where scripts run, ``load.js`` wai
 loads the program ``static/live/collapse.js``; on paper, and without scripts, the still picture stays.
 """
 
+import csv
+import json
 from pathlib import Path
 
 from docutils.parsers.rst import directives
 from sphinx.directives.patches import Figure
 
+import ncpaper
+from ncpaper import claims, provenance
+
 PROGRAMS = Path(__file__).parent / "static" / "live"
+FAR = claims.LEDGER.parents[1] / "figures" / "figure-2-exponents.csv"
 
 
 class Live(Figure):
@@ -45,7 +51,30 @@ def add_scripts(app, pagename, templatename, context, doctree):
         app.add_js_file("live/load.js", loading_method="defer")
 
 
+def recorded():
+    """The exponents of a recorded flow by measure, for ``figure_2.js``, with the beginning of its citation."""
+    table = csv.DictReader(line for line in FAR.read_text(encoding="utf8").splitlines() if not line.startswith("#"))
+    log_t, exponents = [], {}
+    for row in table:
+        log_t.append(float(row["log_t"]))
+        exponents.setdefault(row["measure"], []).append(round(float(row["exponent"]), 4))
+    where = f"The ncpaper companion, version {ncpaper.__version__}"
+    return {
+        "citation": f"{provenance.AUTHORS}. Figure 2 at full length, live. {where}.",
+        "log_t": log_t[: len(log_t) // len(exponents)],
+        "exponents": exponents,
+    }
+
+
+def write_recorded(app, exception):
+    """Lay the recorded data beside the programs, as a script: a page opened from a disk may fetch nothing else."""
+    if exception is None and app.builder.format == "html":
+        text = f"live.recorded = {json.dumps(recorded())};\n"
+        Path(app.outdir, "_static", "live", "figure_2_recorded.js").write_text(text, encoding="utf8")
+
+
 def setup(app):
     app.add_directive("live", Live)
     app.connect("html-page-context", add_scripts)
+    app.connect("build-finished", write_recorded)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
