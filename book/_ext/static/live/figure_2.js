@@ -6,7 +6,7 @@
   const K = 5, d = 20, TAIL = 1000;
   const LIKE = -0.8;  // at this slope or below a measure counts as falling like 1/log t, as in the tests of the chapter
   const at = Array.from({ length: 33 }, (_, i) => Math.round(10 ** (1 + i / 8))), last = at.at(-1);
-  const fixed = (x) => x.toFixed(2).replace("-", "−");
+  const fixed = (x) => x.toFixed(2), signed = (x) => (x > 0 ? "+" : "") + fixed(x).replace("-", "−");
 
   // In the worker: the whole run in pieces, the measures after the steps in `at`, or the first step that overflows.
   function work(model) {
@@ -71,11 +71,11 @@
   ];
   const SETTING = "We set N = 10, K = 5, d = 20 and use gradient descent with learning rate 5 to run 10⁵ epochs.";
   const WORDING = "logarithm of the two variations of norms (in the first aspect) decrease approximately at rate O(1/(log(t)))";
-  const TICKS = { 2: "10²", 4: "10⁴", 20: "10²⁰", 200: "10²⁰⁰", 2000: "10²⁰⁰⁰" }, DASHES = { b: [8, 3], c: [5, 3], d: [2, 2] };
+  const TICKS = { 2: "10²", 4: "10⁴", 20: "10²⁰", 200: "10²⁰⁰", 2000: "10²⁰⁰⁰" }, DASHES = { b: [9, 4], c: [2, 3], d: [9, 4] };
   const LN10 = Math.log(10);
 
   live.define("figure_2", (stage) => {
-    let worker = null, waiting, result = null, recorded = null, rate, means, button;
+    let worker = null, waiting = null, result = null, recorded = null, rate, means, button;
     const range = [0.01, 1], exponent = [0, 2.5];
     const program = URL.createObjectURL(new Blob([`(${work})((${ncpaperModel})())`], { type: "text/javascript" }));
 
@@ -92,13 +92,9 @@
       rate = stage.slider({ name: "rate", label: "learning rate", value: 5, change: later, values: [0.5, 1, 2, 5, 10, 20, 50] });
       means = stage.choice({ name: "means", label: "class means in (c)", value: "centred", change: draw,
         options: { centred: "centred", printed: "uncentred" } });
-      stage.share();
-      const cite = stage.button({ label: "copy citation of this setting", press: () => {} });
-      cite.classList.add("copy");
-      cite.addEventListener("click", () => { cite.dataset.copy = citation(); }, { capture: true });
     });
     const bar = live.element("progress", { id: `${stage.figure.id}-progress`, max: last, value: 0 });
-    const done = live.element("output", { for: bar.id });
+    const done = live.element("span");
     const line = live.element("div", { class: "live-run" }, live.element("label", { for: bar.id }, "steps"), bar, done);
     stage.within(line, () => { button = stage.button({ label: "cancel", press: () => (worker ? cancel() : run()) }); });
     stage.panels.before(line);
@@ -106,14 +102,14 @@
     stage.row(4).classList.add("small");
     const plots = PANELS.map(({ title, curves }) => stage.plot({
       title, height: 190, y: { label: "measure", log: true, range: () => range },
-      x: { label: "step t", log: true, range: [LN10, 5 * LN10], splits: [LN10, 3 * LN10, 5 * LN10], format: (v) => live.power(Math.exp(v)) },
+      x: { label: "step t (log log)", log: true, range: [LN10, 5 * LN10], splits: [LN10, 3 * LN10, 5 * LN10], format: (v) => live.power(Math.exp(v)) },
       series: [...curves.map(([label, color]) => ({ label, color })), { label: "slope of 1/log t", color: "neutral", dash: [5, 4] }],
     }));
     const notes = plots.map(({ room }) => room.appendChild(live.element("p", { class: "live-note" })));
     stage.row(1);
     const answers = live.element("tbody");
     stage.panel("What the paper says, and what this run shows").append(live.element("table", { class: "live-answers" },
-      live.element("thead", {}, row("th", "printed", "this run, 10³ ≤ t ≤ 10⁵", "t → ∞, if the direction collapses")), answers));
+      live.element("thead", {}, row("th", "printed", "this run, on 10³ ≤ t ≤ 10⁵ (yes: slopes of −0.8 or steeper)", "in the limit, if the direction collapses")), answers));
     const six = PANELS.flatMap(({ panel, curves }) => curves.map(([label, color]) => ({ label: `(${panel}) ${label}`, color, dash: DASHES[panel] })));
     const far = stage.plot({
       title: "Beyond the window: the exponent p where a measure falls like a power (log t)⁻ᵖ", height: 220,
@@ -121,8 +117,19 @@
       y: { label: "exponent p", range: () => exponent, splits: [0, 0.5, 1, 1.5, 2, 2.5] },
       series: [...six.map((s) => ({ ...s, width: 3 })), ...six.map((s) => ({ ...s, width: 1 }))],
     });
-    [...far.room.querySelectorAll(".live-legend > span")].slice(six.length).forEach((entry) => entry.remove());
-    far.room.append(live.element("p", { class: "live-note" }));
+    far.room.querySelectorAll(".live-legend > span").forEach((entry, i) => {
+      if (i >= six.length) entry.remove();
+      else if (six[i].dash === DASHES.c) entry.firstChild.style.borderTopStyle = "dotted";
+    });
+    far.room.append(live.element("p", { class: "live-note" }, "Thick: this run until step 10⁵ (vertical line). Thin: recorded, not computed here, ",
+      live.element("a", { href: "#fig-figure-2-exponents" }, "the flow with n = 10 from scale 0.3"), " until t = e⁵⁰⁰⁰."));
+    stage.root.append(stage.within(live.element("div", { class: "live-controls" }), () => {
+      stage.share();
+      const cite = stage.button({ label: "copy citation of this setting", press: () => {} });
+      cite.classList.add("copy");
+      cite.addEventListener("click", () => { cite.dataset.copy = citation(); }, { capture: true });
+    }));
+    line.after(stage.said);
 
     function row(kind, ...cells) {
       return live.element("tr", {}, ...cells.map((c) => live.element(kind, kind === "th" ? { scope: "col" } : {}, ...[c].flat())));
@@ -156,31 +163,33 @@
     }
     function cancel() {
       idle();
+      result = null;
+      draw();
       stage.say(`The run was cancelled after ${bar.value.toLocaleString("en")} steps.`);
     }
     function run() {
       idle();
-      result = null;
-      draw();
+      clearTimeout(waiting);
+      waiting = null;
       progress(0);
       button.textContent = "cancel";
       stage.root.setAttribute("aria-busy", "true");
       worker = new Worker(program);
       worker.onerror = (event) => { idle(); stage.say(`The run failed: ${event.message}`); };
+      const order = { sizes: { K, d, n: Number(n.value) }, scale: scale.value, seed: seed.value, step: step(), at };
+      const summed = loss.value === "sum";
       worker.onmessage = ({ data }) => {
         if (data.t) return progress(data.t);
         idle();
-        if (data.overflow) return overflow(data.overflow);
-        result = data;
+        result = { ...order, ...data, summed };
         draw();
+        if (result.overflow) overflow(result);
       };
-      worker.postMessage({ sizes: { K, d, n: Number(n.value) }, scale: scale.value, seed: seed.value, step: step(), at });
+      worker.postMessage(order);
     }
-    function overflow(t) {
-      result = { overflow: t };
-      draw();
-      const factor = 1 + step() * Math.sqrt(n.value);
-      stage.say(`The run overflows at step ${t}, so it has no slopes. Near the origin one step multiplies the leading part of the point by 1 + η√n = ${live.number(factor)}, where η = ${live.number(step())} is the size of a step on the sum.`);
+    function overflow({ overflow, step, sizes }) {
+      stage.say(`The run overflows at step ${overflow}, so it has no slopes. Near the origin a step of size η = ${live.number(step, 2)} on the sum `
+        + `multiplies the leading part of the point by 1 + η√n = ${live.number(1 + step * Math.sqrt(sizes.n))}.`);
     }
 
     function draw() {
@@ -193,21 +202,22 @@
       plots.forEach((plot, i) => {
         const guide = at.map((t) => (there && t >= TAIL ? (X[i][0][at.indexOf(TAIL)] * Math.log(TAIL)) / Math.log(t) : null));
         plot.set([at.map(Math.log), ...X[i], guide]);
-        notes[i].textContent = there ? `slope: ${slopes[i].map((s, j) => `${PANELS[i].curves[j][0]} ${fixed(s.value)} (${fixed(s.spread).replace("−", "")})`).join(", ")}` : "";
+        notes[i].textContent = there ? `slope: ${slopes[i].map((s, j) => `${PANELS[i].curves[j][0]} ${signed(s.value)} (${fixed(s.spread)})`).join(", ")}` : "";
       });
       drawFar(there && X.flat(), lists.flat());
-      answers.replaceChildren(...(there ? judged(X, slopes, lists) : []));
+      if (there) answers.replaceChildren(...judged(X, slopes, lists));
+      else answers.replaceChildren(...(result ? [row("td", quote("fig-2-settings", SETTING), answer(false, `it overflows at step ${result.overflow}`), "—")] : []));
     }
 
     // This run's exponents up to its last step, thick, before those of the recorded flow, thin.
     function drawFar(X, list) {
-      const own = X ? X.map((x) => exponents(x, step())) : list.map(() => [[], []]);
+      const own = X ? X.map((x) => exponents(x, result.step)) : list.map(() => [[], []]);
       const past = list.map((name) => (recorded ? [recorded.log_t, recorded.exponents[name]] : [[], []]));
       const xs = [...new Set([...own[0][0], ...past[0][0]])].sort((a, b) => a - b);
       exponent[0] = Math.min(0, ...own.flatMap(([, p]) => p));
       exponent[1] = Math.max(2.5, ...own.flatMap(([, p]) => p));
       far.set([xs, ...own.map((line) => between(xs, line)), ...past.map((line) => between(xs, line))]);
-      far.mark(Math.log(last * step()));
+      far.mark(Math.log(last * (result?.step ?? step())));
     }
 
     // The rows of the table: for each sentence the answer with the number that decides.
@@ -217,13 +227,13 @@
       const grown = X.slice(1).flatMap((curves, i) => curves.map((x) => ({ panel: PANELS[i + 1].panel, from: Math.abs(Math.log(x[at.indexOf(TAIL)])), to: Math.abs(Math.log(x.at(-1))) })))
         .sort((a, b) => b.to - b.from - (a.to - a.from))[0];
       const said = (yes) => PANELS.filter((_, i) => holds[i] === yes).map((p) => `(${p.panel})`).join(", ") || "none";
-      stage.say(`The 100,000 steps took ${live.number(result.seconds, 2)} s. The margin is ${live.number(margin)}, ${share} of its bound. Like 1/log t or faster fall: ${said(true)}; slower: ${said(false)}.`);
+      stage.say(`The 100,000 steps took ${live.number(result.seconds, 2)} s. The margin is ${live.number(margin)}, ${share} of its bound. Like 1/log t or faster: ${said(true)}. More slowly, or not at all: ${said(false)}.${result.summed ? " Rounding decides whether a run with the sum survives, so another browser may show another one." : ""}`);
       return [
-        row("td", quote("fig-2-settings", SETTING), answer(margin > 10, `the margin is ${live.number(margin)}, ${share} of its bound`), "—"),
+        row("td", quote("fig-2-settings", SETTING), answer(margin > 10, `it ends with the margin ${live.number(margin)}, ${share} of its bound`), "—"),
         ...PANELS.map(({ panel, printed, curves }, i) => {
           const late = curves.filter((_, j) => slow(lists[i][j])).map(([label]) => label);
           return row("td", quote(`fig-2${panel}`, `(${panel}) ${printed}`),
-            answer(holds[i], `the ${slopes[i].length > 1 ? "flattest slope" : "slope"} is ${fixed(Math.max(...slopes[i].map((s) => s.value)))}`),
+            answer(holds[i], `the ${slopes[i].length > 1 ? "flattest slope" : "slope"} is ${signed(Math.max(...slopes[i].map((s) => s.value)))}`),
             answer(late.length === 0, late.length === 0 ? "the slope is −1" : `the slope of the ${late.join(" and ")} is −½`));
         }),
         row("td", quote("fig-2-rates-wording", WORDING),
@@ -235,6 +245,6 @@
     script.addEventListener("load", () => { recorded = live.recorded; draw(); });
     document.head.append(script);
     run();
-    return { values: () => ({ running: worker !== null, ...result }) };
+    return { values: () => ({ running: worker !== null || waiting !== null, ...result }) };
   });
 })();
