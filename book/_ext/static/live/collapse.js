@@ -8,6 +8,7 @@ live.define("collapse", (stage) => {
   const norm = (v) => Math.hypot(...v), minus = (u, v) => u.map((x, i) => x - v[i]);
 
   // -------------------------------------------------------------------------------------------------- controls
+  stage.ask("Does gradient descent end in neural collapse?");
   const player = stage.player({ label: "gradient descent", seconds: 12, format: (f) => `step ${run?.steps[f] ?? 0}`, show });
   const kind = stage.choice({ name: "classes", label: "classes", options: { plane: "three, in the plane", space: "four, in space" },
     value: stage.figure.classList.contains("in-space") ? "space" : "plane", change: restart });
@@ -20,13 +21,13 @@ live.define("collapse", (stage) => {
     average = stage.choice({ name: "loss", label: "loss", options: { sum: "sum over the samples", mean: "mean of the samples" }, value: "sum", change: restart });
     reading = stage.choice({ name: "reading", label: "classifiers and angles",
       options: { centred: "centred: wₖ − w̄, h̄ₖ − h̄", plain: "not centred: wₖ, h̄ₖ" }, value: "centred", change: reread });
-    seed = stage.slider({ name: "seed", label: "seed", values: Array.from({ length: 100 }, (_, i) => i), value: 0, change: restart });
+    seed = stage.slider({ name: "seed", label: "seed", values: Array.from({ length: 100 }, (_, i) => i), value: 12, change: restart });
     stage.share();
   });
 
   // -------------------------------------------------------------------------------------------------- panels
   stage.row().classList.add("beside");
-  const drawing = stage.drawing({ title: "features, class means, classifiers", size: 2 * HALF, alt: "" });
+  const drawing = stage.drawing({ title: "● ■ ▲ features, × class means, → classifiers", size: 2 * HALF, alt: "" });
   const note = drawing.parentNode.appendChild(element("p", { class: "live-note" }));
   let turn, tilt;
   const view = drawing.parentNode.appendChild(stage.within(element("div", { class: "live-controls live-view" }), () => {
@@ -36,10 +37,10 @@ live.define("collapse", (stage) => {
   }));
   const both = [{ label: "class means", color: "feature" }, { label: "classifiers", color: "classifier" }];
   const plot = (title, series, y = { log: true }) =>
-    stage.plot({ title, x: { label: "step", log: true }, y, series, height: 130, pick: (step) => player.seek(nearest(step)) });
+    stage.plot({ title, x: { label: "step", log: true }, y, series, height: 122, pick: (step) => player.seek(nearest(step)) });
   const margins = plot("margin and its bound", [{ label: "margin", color: "feature" }, { label: "bound", color: "bound", dash: [5, 4] }], {});
-  const laws = plot("conserved by the flow, and growth", [{ label: "drift of Ξ", color: "reference" },
-    { label: "drift of w̄", color: "corrected" }, { label: "growth", color: "text", dash: [5, 4] }]);
+  const laws = plot("drift of Ξ and w̄, and growth", [{ label: "Ξ", color: "reference" }, { label: "w̄", color: "corrected" },
+    { label: "growth", color: "text", dash: [5, 4] }]);
   const panels = [plot("(a) unequal lengths", both), plot("(b) variation within classes", both.slice(0, 1)),
     plot("(c) unequal angles", both), plot("(d) distance of directions", [{ label: "classifiers from class means", color: "classifier" }])];
   const NAMES = {
@@ -71,7 +72,7 @@ live.define("collapse", (stage) => {
     view.hidden = sizes.d < 3;
     drawing.classList.toggle("live-turns", sizes.d === 3);
     reread();
-    player.restart(run.steps.map((t) => Math.log10(1 + t)));
+    player.restart(run.steps.map((t) => Math.log10(1 + t)), Math.max(drawn, 0));
   }
 
   function firstBurst(point, advance, step) {
@@ -115,9 +116,11 @@ live.define("collapse", (stage) => {
     const step = Math.max(run.steps[frame], 1), fresh = frame !== drawn;
     if (playing && run.sizes.d === 3 && !stage.calm) spin();
     drawn = frame;
+    stage.settings.step = run.steps[frame];
     for (const p of [margins, laws, ...panels]) p.mark(step);
     draw();
     if (fresh || !playing) stage.say(sentence(frame));
+    if (fresh && !playing && stage.root.isConnected) stage.remember();
   }
 
   let spun = 0;
@@ -131,7 +134,7 @@ live.define("collapse", (stage) => {
     const margin = s.margin > 0 ? `the margin is ${percent(s.margin / s.bound)} of its bound`
       : "the margin is negative, because some samples are not classified correctly";
     const text = [`${frame ? `After ${run.steps[frame]} step${run.steps[frame] > 1 ? "s" : ""}` : "At the initialisation"} the loss is ${number(s.loss)}, and ${margin}.`];
-    if (frame) text.push(`The imbalance Ξ has drifted by ${percent(s.imbalanceDrift, 2)} of its initial norm, the mean classifier by ${percent(s.meanClassifierDrift, 2)}.`);
+    if (frame) text.push(`These steps let the imbalance Ξ drift by ${percent(s.imbalanceDrift, 2)} of its initial norm, and the mean classifier w̄ by rounding only, ${number(s.meanClassifierDrift, 1)} of its norm.`);
     else if (last.margin > 0) text.push(`The faint lines lead to step ${end}, where the margin is ${percent(last.margin / last.bound)} of its bound.`);
     else text.push(`At step ${end} the margin is still negative.`);
     if (run.burst) text.push(`The learning rate is too large: at step ${run.burst} the numbers leave the range of the computer, and the run ends.`);
@@ -174,7 +177,7 @@ live.define("collapse", (stage) => {
     things.sort(([p], [q]) => p[2] - q[2]);
     drawing.replaceChildren(element("svg:circle", { class: "live-unit", r: radius }), ...faint, ...edges, ...things.map(([p, make]) => make(p, nearness(p[2]))));
     drawing.setAttribute("aria-label", `Step ${run.steps[run.states.indexOf(s)]}: features of ${K} classes as markers, class means as crosses, classifiers as arrows.`);
-    note.textContent = `The circle marks the root mean square length: ${number(s.lengths.feature)} for features, ${number(s.lengths[reading.value])} for classifiers. Both are drawn to this scale.`;
+    note.textContent = `The circle marks the root mean square length: ${number(s.lengths.feature)} for features, ${number(s.lengths[reading.value])} for classifiers. The drawing is rescaled at every step.`;
   }
 
   drawing.addEventListener("pointerdown", (event) => drawing.setPointerCapture(event.pointerId));
@@ -184,7 +187,10 @@ live.define("collapse", (stage) => {
     tilt.show(Math.max(-90, Math.min(90, tilt.value + Math.round(event.movementY))));
   });
 
+  const asked = Number(stage.given.get("step") ?? 0);
+  if (!(Number.isInteger(asked) && asked >= 0 && asked <= LENGTH)) stage.complaints.push(`step=${stage.given.get("step")} in the address is no whole number from 0 to ${LENGTH}; 0 is used.`);
   restart();
+  if (asked <= LENGTH) player.seek(nearest(Math.max(asked, 0) || 0));
   return {
     seek: (step) => player.seek(nearest(step)),
     values: () => {

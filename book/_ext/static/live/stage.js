@@ -166,6 +166,9 @@ window.live = (() => {
       return made;
     }
 
+    // The question that the figure answers, above everything.
+    ask(question) { this.root.prepend(element("p", { class: "live-question" }, question)); }
+
     // The sentence below the figure: at once, but not again within a second; what comes between waits for its end.
     say(text) {
       this.text = [...this.complaints, text].join(" ");
