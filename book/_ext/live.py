@@ -19,7 +19,7 @@ from docutils.parsers.rst import directives
 from sphinx.directives.patches import Figure
 
 import ncpaper
-from ncpaper import claims, provenance
+from ncpaper import claims, provenance, results
 
 PROGRAMS = Path(__file__).parent / "static" / "live"
 FAR = claims.LEDGER.parents[1] / "figures" / "figure-2-exponents.csv"
@@ -51,26 +51,28 @@ def add_scripts(app, pagename, templatename, context, doctree):
         app.add_js_file("live/load.js", loading_method="defer")
 
 
-def recorded():
-    """The exponents of a recorded flow by measure, for ``figure_2.js``, with the beginning of its citation."""
-    table = csv.DictReader(line for line in FAR.read_text(encoding="utf8").splitlines() if not line.startswith("#"))
-    log_t, exponents = [], {}
-    for row in table:
-        log_t.append(float(row["log_t"]))
-        exponents.setdefault(row["measure"], []).append(round(float(row["exponent"]), 4))
-    where = f"The ncpaper companion, version {ncpaper.__version__}"
-    return {
-        "citation": f"{provenance.AUTHORS}. Figure 2 at full length, live. {where}.",
-        "log_t": log_t[: len(log_t) // len(exponents)],
-        "exponents": exponents,
+def recorded_script():
+    """A script with the exponents of a recorded flow by measure, for ``figure_2.js``, and the beginning of its citation.
+
+    A script, because a page opened from a disk may fetch nothing else.
+    """
+    lines = (line for line in FAR.read_text(encoding="utf8").splitlines() if not line.startswith("#"))
+    exponents = {}
+    for row in csv.DictReader(lines):
+        exponents.setdefault(row["measure"], {})[float(row["log_t"])] = round(float(row["exponent"]), 4)
+    work = f"Figure 2 at full length, live. The ncpaper companion, version {ncpaper.__version__}."
+    data = {
+        "citation": f"{provenance.AUTHORS}. {work}",
+        "log_t": list(next(iter(exponents.values()))),
+        "exponents": {name: list(values.values()) for name, values in exponents.items()},
     }
+    return f"live.recorded = {json.dumps(data)};\n"
 
 
 def write_recorded(app, exception):
-    """Lay the recorded data beside the programs, as a script: a page opened from a disk may fetch nothing else."""
+    """Lay the recorded data beside the programs."""
     if exception is None and app.builder.format == "html":
-        text = f"live.recorded = {json.dumps(recorded())};\n"
-        Path(app.outdir, "_static", "live", "figure_2_recorded.js").write_text(text, encoding="utf8")
+        results.write(Path(app.outdir, "_static", "live", "figure_2_recorded.js"), recorded_script())
 
 
 def setup(app):

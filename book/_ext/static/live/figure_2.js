@@ -79,7 +79,7 @@
     const range = [0.01, 1], exponent = [0, 2.5];
     const program = URL.createObjectURL(new Blob([`(${work})((${ncpaperModel})())`], { type: "text/javascript" }));
 
-    stage.root.prepend(live.element("p", { class: "live-title" }, "Do the measures of Figure 2 fall like 1/log t within its 10⁵ steps?"));
+    stage.ask("Do the measures of Figure 2 fall like 1/log t within its 10⁵ steps?");
     const n = stage.choice({ name: "n", label: "N = 10 counts", value: 10, change: later,
       options: { 10: "samples of each class", 2: "samples of all classes" } });
     const loss = stage.choice({ name: "loss", label: "loss", value: "mean", change: later, options: { mean: "mean", sum: "sum" } });
@@ -99,7 +99,7 @@
     stage.within(line, () => { button = stage.button({ label: "cancel", press: () => (worker ? cancel() : run()) }); });
     stage.panels.before(line);
 
-    stage.row(4).classList.add("small");
+    stage.row(4).classList.add("small", "live-four");
     const plots = PANELS.map(({ title, curves }) => stage.plot({
       title, height: 190, y: { label: "measure", log: true, range: () => range },
       x: { label: "step t (log log)", log: true, range: [LN10, 5 * LN10], splits: [LN10, 3 * LN10, 5 * LN10], format: (v) => live.power(Math.exp(v)) },
