@@ -15,10 +15,10 @@ import csv
 import json
 from pathlib import Path
 
+import citing
 from docutils.parsers.rst import directives
 from sphinx.directives.patches import Figure
 
-import ncpaper
 from ncpaper import claims, provenance, results
 
 PROGRAMS = Path(__file__).parent / "static" / "live"
@@ -60,9 +60,8 @@ def recorded_script():
     exponents = {}
     for row in csv.DictReader(lines):
         exponents.setdefault(row["measure"], {})[float(row["log_t"])] = round(float(row["exponent"]), 4)
-    work = f"Figure 2 at full length, live. The ncpaper companion, version {ncpaper.__version__}."
     data = {
-        "citation": f"{provenance.AUTHORS}. {work}",
+        "citation": citing.citations("Figure 2, live", "Figure 2 at full length", provenance.LICENCE)["text"],
         "log_t": list(next(iter(exponents.values()))),
         "exponents": {name: list(values.values()) for name, values in exponents.items()},
     }

@@ -88,6 +88,7 @@
     const scale = stage.slider({ name: "scale", label: "scale of the initialisation", value: 0.3, change: later,
       values: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1] });
     const seed = stage.slider({ name: "seed", label: "seed", value: 0, change: later, values: Array.from({ length: 24 }, (_, i) => i) });
+    seed.box.style.width = "8rem";
     stage.more(() => {
       rate = stage.slider({ name: "rate", label: "learning rate", value: 5, change: later, values: [0.5, 1, 2, 5, 10, 20, 50] });
       means = stage.choice({ name: "means", label: "class means in (c)", value: "centred", change: draw,
@@ -109,7 +110,8 @@
     stage.row(1);
     const answers = live.element("tbody");
     stage.panel("What the paper says, and what this run shows").append(live.element("table", { class: "live-answers" },
-      live.element("thead", {}, row("th", "printed", "this run, on 10³ ≤ t ≤ 10⁵ (yes: slopes of −0.8 or steeper)", "in the limit, if the direction collapses")), answers));
+      live.element("thead", {}, row("th", "printed", "this run, 10³ ≤ t ≤ 10⁵", "t → ∞")), answers),
+      live.element("p", { class: "live-note" }, "In the rows (a) to (d) yes means that every slope is −0.8 or steeper. The last column supposes that the direction collapses."));
     const six = PANELS.flatMap(({ panel, curves }) => curves.map(([label, color]) => ({ label: `(${panel}) ${label}`, color, dash: DASHES[panel] })));
     const far = stage.plot({
       title: "Beyond the window: the exponent p where a measure falls like a power (log t)⁻ᵖ", height: 220,
@@ -117,6 +119,7 @@
       y: { label: "exponent p", range: () => exponent, splits: [0, 0.5, 1, 1.5, 2, 2.5] },
       series: [...six.map((s) => ({ ...s, width: 3 })), ...six.map((s) => ({ ...s, width: 1 }))],
     });
+    far.room.querySelector("[role=img]").setAttribute("aria-label", "Exponents p against the time of the flow: recorded until t = 10²⁰⁰⁰, and those of this run.");
     far.room.querySelectorAll(".live-legend > span").forEach((entry, i) => {
       if (i >= six.length) entry.remove();
       else if (six[i].dash === DASHES.c) entry.firstChild.style.borderTopStyle = "dotted";
@@ -226,8 +229,12 @@
       const holds = PANELS.map((_, i) => Math.max(...slopes[i].map((s) => s.value)) <= LIKE);
       const grown = X.slice(1).flatMap((curves, i) => curves.map((x) => ({ panel: PANELS[i + 1].panel, from: Math.abs(Math.log(x[at.indexOf(TAIL)])), to: Math.abs(Math.log(x.at(-1))) })))
         .sort((a, b) => b.to - b.from - (a.to - a.from))[0];
-      const said = (yes) => PANELS.filter((_, i) => holds[i] === yes).map((p) => `(${p.panel})`).join(", ") || "none";
-      stage.say(`The 100,000 steps took ${live.number(result.seconds, 2)} s. The margin is ${live.number(margin)}, ${share} of its bound. Like 1/log t or faster: ${said(true)}. More slowly, or not at all: ${said(false)}.${result.summed ? " Rounding decides whether a run with the sum survives, so another browser may show another one." : ""}`);
+      const panels = (yes) => PANELS.filter((_, i) => holds[i] === yes).map(({ panel }) => `(${panel})`);
+      const joined = (list, one, more) => `${list.join(", ").replace(/, (?=\S+$)/, " and ")} ${list.length > 1 ? more : one}`;
+      const fall = "like 1/log t or faster", all = panels(true).length;
+      const verdict = all === 0 ? `No panel falls ${fall}.` : all === 4 ? `All four panels fall ${fall}.`
+        : `${joined(panels(true), "falls", "fall")} ${fall}; ${joined(panels(false), "does", "do")} not.`;
+      stage.say(`The 100,000 steps took ${live.number(result.seconds, 2)} s. The margin is ${live.number(margin)}, ${share} of its bound. ${verdict}${result.summed ? " Rounding decides whether a run with the sum survives, so another browser may show another one." : ""}`);
       return [
         row("td", quote("fig-2-settings", SETTING), answer(margin > 10, `it ends with the margin ${live.number(margin)}, ${share} of its bound`), "—"),
         ...PANELS.map(({ panel, printed, curves }, i) => {
