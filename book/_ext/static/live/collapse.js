@@ -72,7 +72,7 @@ live.define("collapse", (stage) => {
     view.hidden = sizes.d < 3;
     drawing.classList.toggle("live-turns", sizes.d === 3);
     reread();
-    player.restart(run.steps.map((t) => Math.log10(1 + t)), Math.max(drawn, 0));
+    player.restart(run.steps.map((t) => Math.log10(1 + t)), drawn < 0 ? nearest(first) : drawn);
   }
 
   function firstBurst(point, advance, step) {
@@ -187,10 +187,8 @@ live.define("collapse", (stage) => {
     tilt.show(Math.max(-90, Math.min(90, tilt.value + Math.round(event.movementY))));
   });
 
-  const asked = Number(stage.given.get("step") ?? 0);
-  if (!(Number.isInteger(asked) && asked >= 0 && asked <= LENGTH)) stage.complaints.push(`step=${stage.given.get("step")} in the address is no whole number from 0 to ${LENGTH}; 0 is used.`);
+  const first = stage.whole("step", 0, LENGTH, 0);
   restart();
-  if (asked <= LENGTH) player.seek(nearest(Math.max(asked, 0) || 0));
   return {
     seek: (step) => player.seek(nearest(step)),
     values: () => {

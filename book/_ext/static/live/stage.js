@@ -72,6 +72,14 @@ window.live = (() => {
       return asked ?? value;
     }
 
+    // The same for a whole number from `least` to `most`.
+    whole(name, least, most, value) {
+      const given = this.given.get(name), asked = Number(given);
+      if (given === null || (/^\d+$/.test(given) && asked >= least && asked <= most)) return given === null ? value : asked;
+      this.complaints.push(`${name}=${given} in the address is no whole number from ${least} to ${most}; ${value} is used.`);
+      return value;
+    }
+
     // The address of the page with the present settings.
     address() {
       const address = new URL(location);
