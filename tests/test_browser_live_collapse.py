@@ -215,14 +215,21 @@ def test_with_reduced_motion_the_play_jumps_and_nothing_turns(visit):
     assert page.get_by_label("turn").input_value() == "20"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_figure_is_accessible_and_fits_a_phone_in_the_book(browser, address, scheme):
-    context = browser.new_context(color_scheme=scheme, viewport={"width": 390, "height": 844})
+def start(html):
+    """The address of the first page of the book on the disk."""
+    return (html / "book" / "index.html").as_uri()
+
+
+def test_in_the_book_the_figure_is_accessible_in_both_themes_fits_a_phone_and_is_a_picture_in_print(browser, html):
+    context = browser.new_context(viewport={"width": 390, "height": 844})
     page = context.new_page()
-    page.goto(f"{address}/book/index.html?live=collapse&classes=space&n=3#fig-index-collapse")
+    page.goto(f"{start(html)}?live=collapse&classes=space&n=3#fig-index-collapse")
     page.wait_for_selector("figure.live[data-live=ready]")
-    found = Axe().run(page, context="figure.live")
-    assert [v["id"] for v in found.response["violations"]] == []
+    for scheme in ("light", "dark"):
+        page.evaluate("(scheme) => { document.documentElement.dataset.theme = scheme; }", scheme)
+        page.evaluate("() => Promise.allSettled(document.getAnimations().map(a => a.finished))")  # colours fading in
+        found = Axe().run(page, context="figure.live")
+        assert [v["id"] for v in found.response["violations"]] == [], scheme
     assert page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
     wide = "() => [...document.querySelectorAll('.live-stage *')].filter(e => e.getBoundingClientRect().right > 390).length"
     assert page.evaluate(wide) == 0
@@ -232,18 +239,27 @@ def test_the_figure_is_accessible_and_fits_a_phone_in_the_book(browser, address,
     context.close()
 
 
-def test_the_still_picture_stays_where_scripts_are_off_and_the_program_waits_until_it_is_looked_at(browser, address):
+def test_the_still_picture_stays_where_scripts_are_off_and_the_program_waits_until_it_is_looked_at(browser, html):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto(f"{address}/book/index.html")
+    page.goto(start(html))
     assert page.locator("figure.live > svg.drawing").is_visible()
     context.close()
     context = browser.new_context(viewport={"width": 1280, "height": 200})
     page, asked = context.new_page(), []
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(f"{address}/book/index.html", wait_until="networkidle")
+    page.goto(start(html), wait_until="networkidle")
     assert [url for url in asked if "uPlot" in url or "collapse.js" in url] == []
     page.locator("figure.live").scroll_into_view_if_needed()
     page.wait_for_selector("figure.live[data-live=ready]")
     assert json.dumps(asked).count("collapse.js") == 1
     context.close()
+
+
+def test_with_seed_10_four_classes_stay_near_two_opposite_pairs():
+    """What the chapter on the geometry says of this run: two cosines near −1, the others near 0."""
+    W0, H0, y = initial(4, 3, 5, 0.3, 10)
+    W, H = flow.descend(ulpm.gradient, (W0, H0), 0.1, [10_000], args=(y,)).points[0]
+    cosines = measures.cosines(measures.centred_class_means(W, H, y))
+    pairs = np.sort(cosines[np.triu_indices(4, 1)])
+    assert np.allclose(pairs, [-1, -1, 0, 0, 0, 0], atol=0.01)
