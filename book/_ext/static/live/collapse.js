@@ -68,11 +68,11 @@ live.define("collapse", (stage) => {
       run.steps.push(step);
       run.states.push(state(point));
     }
-    run.reach = Math.max(...run.states.flatMap((s) => [...s.features, ...s.classifiers, ...s.centred].map(norm)));
+    run.states.reduceRight((reach, s) => (s.reach = Math.max(reach, ...[s.features, s.classifiers, s.centred].flat().map(norm))), 1);
     view.hidden = sizes.d < 3;
     drawing.classList.toggle("live-turns", sizes.d === 3);
     reread();
-    player.restart(run.steps.map((t) => Math.log10(1 + t)), Math.max(drawn, 0));
+    player.restart(run.steps.map((t) => Math.log10(1 + t)), drawn < 0 ? nearest(first) : drawn);
   }
 
   function firstBurst(point, advance, step) {
@@ -141,9 +141,13 @@ live.define("collapse", (stage) => {
     return text.join(" ");
   }
 
+  // The length in the drawing of a vector of length one: all that is drawn from here to the end of the run has room.
+  const present = () => run.states[Math.min(drawn, run.states.length - 1)];
+  const unitLength = () => HALF / (1.06 * present().reach);
+
   // A vector of the plane or of space in the drawing: right, up, and towards the reader.
   function project(v) {
-    const unit = HALF / (1.06 * run.reach);
+    const unit = unitLength();
     if (v.length === 2) return [v[0] * unit, -v[1] * unit, 0];
     const [a, b] = [turn.value, tilt.value].map((degree) => (degree * Math.PI) / 180);
     const [x, y, z] = v, across = Math.cos(a) * x + Math.sin(a) * z, deep = Math.cos(a) * z - Math.sin(a) * x;
@@ -162,7 +166,7 @@ live.define("collapse", (stage) => {
 
   function draw() {
     if (!run || drawn < 0) return;
-    const { K, n: each } = run.sizes, s = run.states[Math.min(drawn, run.states.length - 1)], last = run.states.at(-1);
+    const { K, n: each } = run.sizes, s = present(), last = run.states.at(-1);
     const which = reading.value === "centred" ? "centred" : "classifiers", color = live.classes, things = [];
     const faint = s === last ? [] : [...Array(K).keys()].flatMap((k) => [
       line(run.states.map((each) => project(each.means[k])), { stroke: color[k], "stroke-width": 1.2, "stroke-opacity": 0.45 }),
@@ -173,24 +177,26 @@ live.define("collapse", (stage) => {
       "fill-opacity": (0.6 * near).toFixed(2), transform: `${at(p)} scale(${(0.7 + 0.3 * near).toFixed(2)})` })]));
     s[which].forEach((w, k) => things.push([project(w), (p, near) => arrow(p, { stroke: color[k], "stroke-width": 2.6, opacity: near.toFixed(2) })]));
     corners.forEach((p) => things.push([p, () => element("svg:path", { class: "live-cross", d: "M-4-4L4 4M-4 4L4-4", transform: at(p) })]));
-    const radius = HALF / (1.06 * run.reach), nearness = (z) => (run.sizes.d < 3 ? 1 : 0.75 + (0.25 * Math.max(-1, Math.min(1, z / radius))));
+    const radius = unitLength(), nearness = (z) => (run.sizes.d < 3 ? 1 : 0.75 + (0.25 * Math.max(-1, Math.min(1, z / radius))));
     things.sort(([p], [q]) => p[2] - q[2]);
     drawing.replaceChildren(element("svg:circle", { class: "live-unit", r: radius }), ...faint, ...edges, ...things.map(([p, make]) => make(p, nearness(p[2]))));
     drawing.setAttribute("aria-label", `Step ${run.steps[run.states.indexOf(s)]}: features of ${K} classes as markers, class means as crosses, classifiers as arrows.`);
     note.textContent = `The circle marks the root mean square length: ${number(s.lengths.feature)} for features, ${number(s.lengths[reading.value])} for classifiers. The drawing is rescaled at every step.`;
   }
 
-  drawing.addEventListener("pointerdown", (event) => drawing.setPointerCapture(event.pointerId));
+  let held = null;
+  drawing.addEventListener("pointerdown", (event) => {
+    drawing.setPointerCapture(event.pointerId);
+    held = { turn: turn.value - Math.round(event.clientX), tilt: tilt.value - Math.round(event.clientY) };
+  });
   drawing.addEventListener("pointermove", (event) => {
     if (run.sizes.d < 3 || !drawing.hasPointerCapture(event.pointerId)) return;
-    turn.show((((turn.value + Math.round(event.movementX)) % 360) + 360) % 360);
-    tilt.show(Math.max(-90, Math.min(90, tilt.value + Math.round(event.movementY))));
+    turn.show((((held.turn + Math.round(event.clientX)) % 360) + 360) % 360);
+    tilt.show(Math.max(-90, Math.min(90, held.tilt + Math.round(event.clientY))));
   });
 
-  const asked = Number(stage.given.get("step") ?? 0);
-  if (!(Number.isInteger(asked) && asked >= 0 && asked <= LENGTH)) stage.complaints.push(`step=${stage.given.get("step")} in the address is no whole number from 0 to ${LENGTH}; 0 is used.`);
+  const first = stage.whole("step", 0, LENGTH, 0);
   restart();
-  if (asked <= LENGTH) player.seek(nearest(Math.max(asked, 0) || 0));
   return {
     seek: (step) => player.seek(nearest(step)),
     values: () => {

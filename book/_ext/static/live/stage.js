@@ -72,6 +72,14 @@ window.live = (() => {
       return asked ?? value;
     }
 
+    // The same for a whole number from `least` to `most`.
+    whole(name, least, most, value) {
+      const given = this.given.get(name), asked = Number(given);
+      if (given === null || (/^\d+$/.test(given) && asked >= least && asked <= most)) return given === null ? value : asked;
+      this.complaints.push(`${name}=${given} in the address is no whole number from ${least} to ${most}; ${value} is used.`);
+      return value;
+    }
+
     // The address of the page with the present settings.
     address() {
       const address = new URL(location);
@@ -132,7 +140,7 @@ window.live = (() => {
       value = this.start(name, values, value);
       const input = element("input", { type: "range", min: 0, max: values.length - 1, step: 1, "aria-valuetext": format(value) });
       input.value = values.indexOf(value);
-      const shown = element("output", {}, format(value));
+      const shown = element("output", { "aria-live": "off" }, format(value));  // the slider itself says its value
       const box = this.control("live-slider", name, label, input, shown);
       const control = this.setting(name, value, input, change);
       const show = () => { shown.textContent = format(control.value); input.setAttribute("aria-valuetext", format(control.value)); };
@@ -187,7 +195,7 @@ window.live = (() => {
     player({ label, format = String, show, seconds = 10 }) {
       const stage = this, box = element("div", { class: "live-player" });
       const input = element("input", { type: "range", min: 0, step: 1, value: 0 });
-      const shown = element("output");
+      const shown = element("output", { "aria-live": "off" });
       let times = [0], at = 0, clock = 0, playing = false, before = null, seen = true, button;
       function go(frame) {
         at = Math.min(Math.max(frame, 0), times.length - 1);
