@@ -22,7 +22,9 @@
         }
         t += steps;
         postMessage({ t });
-        if (t === at[rows.length]) rows.push(model.measures(point, sizes));
+        if (t < at[rows.length]) continue;
+        rows.push(model.measures(point, sizes));
+        if (!Object.values(rows.at(-1)).every(Number.isFinite)) return postMessage({ overflow: t });
       }
       const margin = model.margin(point, sizes), bound = model.bound(point, sizes);
       postMessage({ rows, margin, bound, seconds: (performance.now() - begin) / 1000 });
@@ -111,7 +113,7 @@
     const answers = live.element("tbody");
     stage.panel("What the paper says, and what this run shows").append(live.element("table", { class: "live-answers" },
       live.element("thead", {}, row("th", "printed", "this run, 10³ ≤ t ≤ 10⁵", "t → ∞")), answers),
-      live.element("p", { class: "live-note" }, "In the rows (a) to (d) yes means that every slope is −0.8 or steeper. The last column supposes that the direction collapses."));
+      live.element("p", { class: "live-note" }, "In the rows (a) to (d) yes means that every slope is −0.8 or steeper. The last row takes the word logarithm literally. The last column supposes that the direction collapses."));
     const six = PANELS.flatMap(({ panel, curves }) => curves.map(([label, color]) => ({ label: `(${panel}) ${label}`, color, dash: DASHES[panel] })));
     const far = stage.plot({
       title: "Beyond the window: the exponent p where a measure falls like a power (log t)⁻ᵖ", height: 220,
@@ -177,6 +179,7 @@
       progress(0);
       button.textContent = "cancel";
       stage.root.setAttribute("aria-busy", "true");
+      stage.say("The 100,000 steps are being computed.");
       worker = new Worker(program);
       worker.onerror = (event) => { idle(); stage.say(`The run failed: ${event.message}`); };
       const order = { sizes: { K, d, n: Number(n.value) }, scale: scale.value, seed: seed.value, step: step(), at };
@@ -199,8 +202,9 @@
       const there = result?.rows, lists = names(), X = lists.map((list) => list.map((name) => (there ? there.map((r) => r[name]) : at.map(() => null))));
       const slopes = there && X.map((curves) => curves.map(slope));
       if (there) {
-        range[0] = 0.85 * Math.min(...X.flat(2));
-        range[1] = 1.15 * Math.max(...X.flat(2));
+        const positive = X.flat(2).filter((x) => x > 0);
+        range[0] = 0.85 * Math.min(...positive);
+        range[1] = 1.15 * Math.max(...positive);
       }
       plots.forEach((plot, i) => {
         const guide = at.map((t) => (there && t >= TAIL ? (X[i][0][at.indexOf(TAIL)] * Math.log(TAIL)) / Math.log(t) : null));
