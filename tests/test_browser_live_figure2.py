@@ -180,6 +180,7 @@ def test_the_page_of_figure_2_shows_its_live_figure_to_all(html, browser):
     assert recorded == live.recorded_script()
     for link in page.locator(".live-stage a").all():
         assert page.locator(link.get_attribute("href")).count() == 1
+    page.evaluate("() => document.querySelector('article').replaceChildren(document.querySelector('figure.live'))")
     for width, theme in ((1280, "light"), (390, "dark")):
         page.set_viewport_size({"width": width, "height": 844})
         assert page.evaluate("() => document.documentElement.scrollWidth <= document.documentElement.clientWidth")
