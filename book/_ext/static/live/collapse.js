@@ -3,7 +3,7 @@
 "use strict";
 live.define("collapse", (stage) => {
   const model = ncpaperModel(), { element, number, percent } = live;
-  const LENGTH = 10_000, FRAMES = 240, HALF = 100;  // steps of a run, frames at most, half the width of the drawing
+  const LENGTH = 10_000, FRAMES = 240, MOST = 1e6, HALF = 100;  // steps, frames, growth at most; half the width of the drawing
   const KINDS = { plane: { K: 3, d: 2 }, space: { K: 4, d: 3 } };
   const norm = (v) => Math.hypot(...v), minus = (u, v) => u.map((x, i) => x - v[i]);
 
@@ -54,17 +54,17 @@ live.define("collapse", (stage) => {
   let run, drawn = -1;
   const recorded = [...new Set([0, ...Array.from({ length: FRAMES }, (_, i) => Math.round(LENGTH ** (i / (FRAMES - 1))))])];
   const nearest = (step) => run.steps.reduce((best, t, f) => (Math.abs(Math.log((t + 1) / (step + 1))) < Math.abs(Math.log((run.steps[best] + 1) / (step + 1))) ? f : best), 0);
-  const finite = (point) => Number.isFinite(model.squaredNorm(point)) && Number.isFinite(model.loss(point, run.sizes));
+  const fits = (point) => Math.sqrt(model.squaredNorm(point)) <= MOST * run.size;  // not where a number is no number
 
-  // Gradient descent, with all that is shown at the recorded steps; it ends where the point is no longer finite.
+  // Gradient descent, with all that is shown at the recorded steps; it ends where the steps throw the point far away.
   function restart() {
     const sizes = { ...KINDS[kind.value], n: n.value }, samples = average.value === "mean" ? sizes.K * sizes.n : 1;
     const point = model.initial(sizes, scale.value, seed.value), advance = model.descent(sizes);
-    run = { sizes, steps: [], states: [], samples };
+    run = { sizes, steps: [], states: [], samples, size: Math.sqrt(model.squaredNorm(point)) };
     for (const step of recorded) {
       const before = model.copy(point), from = run.steps.at(-1) ?? 0;
       advance(point, rate.value / samples, step - from);
-      if (!finite(point)) { run.burst = firstBurst(before, advance, from); break; }
+      if (!fits(point)) { run.burst = firstBurst(before, advance, from); break; }
       run.steps.push(step);
       run.states.push(state(point));
     }
@@ -76,11 +76,9 @@ live.define("collapse", (stage) => {
   }
 
   function firstBurst(point, advance, step) {
-    while (finite(point)) { advance(point, rate.value / run.samples, 1); step += 1; }
+    while (fits(point)) { advance(point, rate.value / run.samples, 1); step += 1; }
     return step;
   }
-
-  const flat = (matrix) => matrix.flat();
 
   // What is shown of a point. Features and classifiers are divided by their root mean square lengths.
   function state(point) {
@@ -89,16 +87,16 @@ live.define("collapse", (stage) => {
     const byLength = (list, length) => list.map((u) => u.map((x) => x / length));
     const centred = v.classifiers.map((w) => minus(w, v.meanClassifier));
     const [feature, classifier, centredClassifier] = [v.samples, v.classifiers, centred].map(rms);
-    const imbalance = flat(model.imbalance(point, sizes)), size = Math.sqrt(model.squaredNorm(point));
-    const first = states[0] ?? { imbalance, meanClassifier: v.meanClassifier, size };
+    const imbalance = model.imbalance(point, sizes).flat(), size = Math.sqrt(model.squaredNorm(point));
+    const first = states[0] ?? { imbalance, meanClassifier: v.meanClassifier };
     const drift = (name, now) => norm(minus(now, first[name])) / norm(first[name]);
     return {
       features: byLength(v.samples, feature), means: byLength(v.means, feature),
       classifiers: byLength(v.classifiers, classifier), centred: byLength(centred, centredClassifier),
       lengths: { feature, plain: classifier, centred: centredClassifier },
       loss: model.loss(point, sizes) / samples, margin: model.margin(point, sizes), bound: model.bound(point, sizes),
-      measures: model.measures(point, sizes), imbalance, meanClassifier: v.meanClassifier, size,
-      imbalanceDrift: drift("imbalance", imbalance), meanClassifierDrift: drift("meanClassifier", v.meanClassifier), growth: size / first.size,
+      measures: model.measures(point, sizes), imbalance, meanClassifier: v.meanClassifier,
+      imbalanceDrift: drift("imbalance", imbalance), meanClassifierDrift: drift("meanClassifier", v.meanClassifier), growth: size / run.size,
     };
   }
 
@@ -137,7 +135,7 @@ live.define("collapse", (stage) => {
     if (frame) text.push(`These steps let the imbalance Ξ drift by ${percent(s.imbalanceDrift, 2)} of its initial norm, and the mean classifier w̄ by rounding only, ${number(s.meanClassifierDrift, 1)} of its norm.`);
     else if (last.margin > 0) text.push(`The faint lines lead to step ${end}, where the margin is ${percent(last.margin / last.bound)} of its bound.`);
     else text.push(`At step ${end} the margin is still negative.`);
-    if (run.burst) text.push(`The learning rate is too large: at step ${run.burst} the numbers leave the range of the computer, and the run ends.`);
+    if (run.burst) text.push(`The learning rate is too large: at step ${run.burst} the point is more than a million times as long as at the initialisation, and the run ends.`);
     return text.join(" ");
   }
 
