@@ -31,7 +31,10 @@ PACKAGES = {
     "sphinx-togglebutton": ("folds", "MIT"),
 }
 #: Folders among the static files that hold what others made: what it is, and under which licence.
-VENDORED = {"katex": ("KaTeX 0.16.40, which sets the formulas, and its fonts", "MIT; fonts SIL OFL 1.1")}
+VENDORED = {
+    "katex": ("KaTeX 0.16.40, which sets the formulas, and its fonts", "MIT; fonts SIL OFL 1.1"),
+    "uplot": ("uPlot 1.6.32, which draws the plots of the live figures", "MIT"),
+}
 #: Fonts whose outlines the pictures contain.
 FONTS = {
     "LICENSE_DEJAVU": ("DejaVu fonts", "outlines of letters in the figures", "Bitstream Vera and Arev licences"),
