@@ -38,8 +38,16 @@ def mark(app, doctree):
             domain.note_object("symbol", symbol, f"symbol-{symbol}", location=formula)
 
 
+def say(app, pagename, templatename, context, doctree):
+    """Name the links that hold only a formula for screen readers: "symbol q min"."""
+    link = re.compile(r'(<a class="reference internal" href="[^"]*#symbol-([^"]+)")')
+    if "body" in context:
+        context["body"] = link.sub(lambda m: f'{m[1]} aria-label="symbol {m[2].replace("-", " ")}"', context["body"])
+
+
 def setup(app):
     app.add_object_type("symbol", "sym")
     app.add_role_to_domain("std", "sym", Symbol(innernodeclass=nodes.math, warn_dangling=True), override=True)
     app.connect("doctree-read", mark)
+    app.connect("html-page-context", say)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
