@@ -24,7 +24,8 @@ PAGE = """<html><body><a id="outside">x</a><article>
 <div class="cell" id="check"><details><div class="highlight"><pre><span></span><span class="c1"># What is checked,</span>
 <span class="c1"># in words.</span>
 <span class="n">x</span></pre></div></details></div>
-<table><tr><td><span id="symbol-rho"></span><span class="math">\\(\\rho\\)</span></td><td>norm of a point</td><td>code</td></tr>
+<table><tr><td><span id="symbol-rho"></span><span class="math">\\(\\rho\\)</span></td>
+<td>norm of a point</td><td>code</td></tr>
 <tr id="row"><td>q</td><td>the margin</td><td>code</td></tr></table>
 <dl class="glossary"><dt id="term-KKT">KKT</dt><dd><p>First-order conditions.</p><p>More.</p></dd></dl>
 <div class="claim-card admonition" id="card"><p>Printed.</p>

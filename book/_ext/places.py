@@ -1,7 +1,7 @@
 """What the search finds first: the places of the book (``find.js``), from its written pages.
 
-A place is a claim card, a section, a numbered result or equation, a term of the glossary, or a symbol. Each has names, as "theorem
-3.4" and "eq 14" for a card, by which a query in any usual spelling finds it, and a snippet without formulas.
+A place is a claim card, a section, a numbered result or equation, a term of the glossary, or a symbol. Each has names,
+as "theorem 3.4" and "eq 14" for a card, by which a query in any usual spelling finds it, and a snippet without formulas.
 """
 
 import json
