@@ -5,8 +5,6 @@ import re
 from itertools import count
 from pathlib import Path
 
-import numpy as np
-
 from ncpaper import style
 
 IMAGE = re.compile(r'<img\b(?=[^>]*\bsrc="[^"]*_images/([^"/]+\.svg)")[^>]*?/?>')
@@ -61,9 +59,7 @@ def drawing(svg, number, alt, look, classes, glyphs):
 
 def is_in_columns(svg):
     """Whether a figure has three panels or more side by side, so that the screen of a phone is too narrow for them."""
-    size = SIZE.search(svg)
-    row = tuple(72 * inches for inches in style.SIZES["row"])
-    if size and np.allclose([float(x) for x in size.groups()], row, atol=0.1):
+    if [round(float(x)) for x in SIZE.search(svg).groups()] == [round(72 * inches) for inches in style.SIZES["row"]]:
         return True
     columns, right = 0, 0.0
     for start, end in sorted((float(a), float(b)) for a, b in AXES.findall(svg)):
@@ -86,11 +82,10 @@ def inline(app, pagename, templatename, context, doctree):
             return match[0]
         given = dict(ATTRIBUTE.findall(match[0]))
         svg = source.read_text(encoding="utf8")
-        classes, wide = given.get("class", "").split(), is_in_columns(svg)
         text = drawing(
-            svg, next(numbers), given.get("alt", ""), given.get("style"), [*classes, *["columns"] * wide], glyphs
+            svg, next(numbers), given.get("alt", ""), given.get("style"), given.get("class", "").split(), glyphs
         )
-        return f'<span class="drawing-box" tabindex="0">{text}</span>' if wide else text
+        return f'<span class="drawing-box" tabindex="0">{text}</span>' if is_in_columns(svg) else text
 
     if "body" in context:
         context["body"] = IMAGE.sub(put, context["body"])
