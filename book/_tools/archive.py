@@ -71,6 +71,15 @@ def committed(root):
     return found
 
 
+def names(root=ROOT):
+    """The names of the files of a checkout or of an unpacked archive; raise ``ValueError`` for a folder that is neither."""
+    if is_checkout(root):
+        return git(root, "ls-files", "-z").decode().split("\0")[:-1]
+    if not (root / LIST).exists():
+        raise ValueError(f"{root}: expected a git checkout, with git at hand, or an unpacked archive of the sources")
+    return [row.split(" ", 2)[2] for row in (root / LIST).read_text(encoding="utf8").splitlines()]
+
+
 def listed(root):
     """Mode and content of the files that the list of an unpacked archive names, and the names of those that changed.
 

@@ -8,7 +8,6 @@ import sys
 import zipfile
 from pathlib import Path
 
-import ncpaper
 import pytest
 import rocrate
 import urllib3
@@ -16,6 +15,7 @@ from requests.adapters import HTTPAdapter
 from requests_cache import CachedSession
 from rocrate_validator import models, services
 
+import ncpaper
 from ncpaper import provenance
 
 ROOT = Path(__file__).resolve().parents[2]
