@@ -16,7 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from pybtex.database import parse_string
 
-from tests.test_addresses import SET, Head, lacking
+from tests.test_book_addresses import SET, Head, lacking
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
