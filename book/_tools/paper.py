@@ -78,19 +78,21 @@ def drop(article):
             section.decompose()
 
 
-def unfold(article, soup):
+def unfold(article):
     """Turn every folded part into an open one; its summary becomes its first line, except over code."""
     for fold in reversed(article.select("details")):
         summary = fold.find("summary", recursive=False)
         if summary is not None and fold.find_parent(class_="cell"):
             summary.decompose()
-        elif summary is not None:
+            fold.unwrap()
+            continue
+        if summary is not None:
             summary.name, summary["class"] = "p", ["fold-head"]
         fold.name = "div"
         fold.attrs.pop("open", None)
 
 
-def cut(svg, soup):
+def cut(svg):
     """The pieces of a map too high for a page: whole bands each, as many as go on one page, with the boxes in them."""
     width, height = float(svg["width"]), float(svg["height"])
     tops = [float(band["y"]) - 4 for band in svg.select("rect.band")] + [height]
@@ -116,14 +118,14 @@ def cut(svg, soup):
     return made
 
 
-def maps(article, soup):
+def maps(article):
     """Cut the maps that are higher than a page, and drop what lets them answer to a pointer."""
     for svg in article.select(".statement-map svg"):
         for style in svg.select("style"):
             style.decompose()
         if float(svg["height"]) > HIGHEST:
             holder = svg.parent
-            pieces = cut(svg, soup)
+            pieces = cut(svg)
             holder.clear()
             holder["class"] = [*holder["class"], "cut"]
             holder.extend(pieces)
@@ -197,8 +199,11 @@ def chapter(path, page, pages, soup):
     """One page of the site as a part of the document, its title, and what it needs in the head."""
     article, head = read(path)
     drop(article)
-    unfold(article, soup)
-    maps(article, soup)
+    if page == "errata":  # the tests stand on the cards
+        for tests in article.select(".claim-tests"):
+            tests.decompose()
+    unfold(article)
+    maps(article)
     name_ids(article, page)
     lead(article, page, pages, soup)
     sources(article)
@@ -231,7 +236,7 @@ def front(citation, soup):
 
 def contents(parts, titles, numbers, soup):
     """The table of contents; ``numbers`` are the pages on which the chapters begin, as far as they are known."""
-    page = tag(soup, "nav", id="contents", class_="contents", style="page: front")
+    page = tag(soup, "nav", id="contents", class_="toc-page", style="page: front")
     page["aria-label"] = "Contents"
     page.append(tag(soup, "h1", "Contents"))
     for caption, names in parts:

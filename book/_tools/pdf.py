@@ -42,6 +42,7 @@ PREPARE = r"""() => {
     if (!set || !source) throw new Error('a formula is not set: ' + formula.textContent.slice(0, 80));
     formula.querySelector('.katex-mathml').remove();
     formula.querySelector('.katex-html').removeAttribute('aria-hidden');
+    for (const part of set.querySelectorAll('*')) part.setAttribute('role', 'none');
     set.setAttribute('role', 'img');
     set.setAttribute('aria-label', '\\(' + source + '\\)');
   }
@@ -101,8 +102,11 @@ def typeset(browser, html, text):
     page.goto(f"{ORIGIN}/", wait_until="load")
     page.evaluate("() => document.fonts.ready.then(() => window.formulas.fit(document))")
     faults += [f"formula: {source}" for source in page.evaluate(NOT_SET)]
-    page.evaluate(PREPARE)
+    import time; T=time.time(); print("loaded")
+    page.evaluate(PREPARE); print("prep",time.time()-T)
     faults += [f"wider than the page: {found}" for found in page.evaluate(TOO_WIDE)]
+    print("wide",time.time()-T)
+    page.pdf(path="/tmp/pdf/untagged.pdf",tagged=False,prefer_css_page_size=True); print("untagged",time.time()-T)
     pdf = page.pdf(outline=True, tagged=True, prefer_css_page_size=True)
     page.close()
     return pdf, faults
