@@ -1,11 +1,12 @@
 """The rendered book as one document for paper: every chapter in the order of the table of contents, nothing folded.
 
-What only a screen can use is left out: buttons, links to this place, downloads, and the gallery, whose pictures stand in the
-chapters. Identifiers carry the name of their page, so that none is there twice, and links lead to them. A link to a page
-that is not in the document, such as the source of a test, becomes text.
+What only a screen can use is left out: buttons, links to this place, downloads, and the gallery, whose pictures stand in
+the chapters. Identifiers carry the name of their page, so that none is there twice, and links lead to them. A link to a
+page that is not in the document, such as the source of a test, becomes text.
 """
 
 import re
+from itertools import pairwise
 from urllib.parse import unquote
 
 import yaml
@@ -16,7 +17,7 @@ LEFT_OUT, LAST = {"gallery"}, ["api"]
 
 #: What only a screen can use. A page marks more of it with ``noprint``, the class that the theme hides on paper.
 SCREEN = (
-    "a.headerlink, button, script, details.citing, .citing-claim, a:has(.viewcode-link), .sd-summary-state-marker, "
+    "a.headerlink, button, #pdf-edition, script, details.citing, .citing-claim, a:has(.viewcode-link), .sd-summary-state-marker, "
     ".noprint, .d-print-none, .sd-container-fluid:has(.sd-card-title)"
 )
 
@@ -28,6 +29,8 @@ HIGHEST = 900
 
 #: The scripts that set the formulas, among those of a page.
 FORMULAS = re.compile("katex|formulas.js|formulaMacros")
+
+EMPTY = "<!DOCTYPE html><html lang='en' data-theme='light'><head></head><body></body></html>"
 
 ADDRESS = re.compile(r"https?://|mailto:")
 
@@ -74,7 +77,9 @@ def drop(article):
         if not element.decomposed:
             element.decompose()
     for section in article.select("section"):
-        if not section.decomposed and all(child.name in ("h2", "h3", "span") for child in section.find_all(True, recursive=False)):
+        if not section.decomposed and all(
+            child.name in ("h2", "h3", "span") for child in section.find_all(True, recursive=False)
+        ):
             section.decompose()
 
 
@@ -97,7 +102,7 @@ def cut(svg):
     width, height = float(svg["width"]), float(svg["height"])
     tops = [float(band["y"]) - 4 for band in svg.select("rect.band")] + [height]
     pieces, start = [], 0
-    for here, after in zip(tops, tops[1:], strict=False):
+    for here, after in pairwise(tops):
         if after - start > HIGHEST and here > start:
             pieces.append((start, here))
             start = here
@@ -118,8 +123,8 @@ def cut(svg):
     return made
 
 
-def maps(article):
-    """Cut the maps that are higher than a page, and drop what lets them answer to a pointer."""
+def maps(article, soup):
+    """Put maps that are higher than a page on pages of their own, and drop what lets a map answer to a pointer."""
     for svg in article.select(".statement-map svg"):
         for style in svg.select("style"):
             style.decompose()
@@ -129,6 +134,8 @@ def maps(article):
             holder.clear()
             holder["class"] = [*holder["class"], "cut"]
             holder.extend(pieces)
+            holder.insert_before(tag(soup, "p", f"The map stands on the last {len(pieces)} pages of this chapter."))
+            article.append(holder.extract())
     for holder in article.select(".statement-map"):
         for name in ("tabindex", "role", "aria-label"):
             holder.attrs.pop(name, None)
@@ -203,7 +210,7 @@ def chapter(path, page, pages, soup):
         for tests in article.select(".claim-tests"):
             tests.decompose()
     unfold(article)
-    maps(article)
+    maps(article, soup)
     name_ids(article, page)
     lead(article, page, pages, soup)
     sources(article)
@@ -226,8 +233,9 @@ def front(citation, soup):
         tag(
             soup,
             "p",
-            f"Code is under the {citation['license']} licence. Quotations from the paper stay with their authors. The book is also "
-            "a site of linked pages, which has the files and data of every figure, the source of every test, and a notebook of every chapter.",
+            f"Code is under the {citation['license']} licence. Quotations from the paper stay with their authors. "
+            "The book is also a site of linked pages, which has the files and data of every figure, the source of "
+            "every test, and a notebook of every chapter.",
             class_="rights",
         )
     )
@@ -256,44 +264,50 @@ def running(titles):
     return "\n".join(f'@page {name} {{ @top-left {{ content: "{title}" }} }}' for name, title in quoted.items())
 
 
-def dangling(soup):
-    """Addresses of links that lead to no place of the document."""
-    places = {element["id"] for element in soup.select("[id]")}
-    return sorted({a["href"] for a in soup.select('a[href^="#"]') if a["href"][1:] not in places})
+class Paper:
+    """The whole document: ``titles`` are those of its chapters, by name, and :meth:`text` writes it.
 
-
-def assemble(html, toc, citation, style, numbers=None):
-    """The whole document as text, and the titles of its chapters by name.
-
-    ``html`` is the folder of the rendered book, ``style`` the style sheet for paper. Raise ``FileNotFoundError`` where a
-    page is missing, ``ValueError`` where an identifier stands twice or a link leads nowhere.
+    ``html`` is the folder of the rendered book, ``style`` the style sheet for paper.
     """
-    parts = order(toc)
-    pages = {name for _, names in parts for name in names}
-    soup = BeautifulSoup("<!DOCTYPE html><html lang='en' data-theme='light'><head></head><body></body></html>", "html.parser")
-    titles, head, chapters = {}, {}, []
-    for caption, names in parts:
-        for place, name in enumerate(names):
-            made, titles[name], used = chapter(html / "book" / f"{name}.html", name, pages, soup)
-            head |= used
-            if caption:
-                demote(made)
-            if caption and place == 0:
-                made.insert(0, tag(soup, "h1", caption, class_="part"))
-            chapters.append(made)
-    soup.head.append(tag(soup, "meta", charset="utf-8"))
-    soup.head.append(tag(soup, "title", citation["title"]))
-    soup.head.extend(head.values())
-    soup.head.append(tag(soup, "style", f"{style}\n{running(titles)}"))
-    main = tag(soup, "main", class_="bd-article")
-    main.extend([front(citation, soup), contents(parts, titles, numbers or {}, soup), *chapters])
-    soup.body.append(main)
-    ids = [element["id"] for element in soup.select("[id]")]
-    if len(set(ids)) < len(ids):
-        raise ValueError(f"the same identifier twice: {sorted({i for i in ids if ids.count(i) > 1})}")
-    if lost := dangling(soup):
-        raise ValueError(f"links that lead to no place of the document: {', '.join(lost)}")
-    return str(soup), titles
+
+    def __init__(self, html, toc, citation, style):
+        """Assemble it; raise ``FileNotFoundError`` where a page is missing, and what :meth:`check` raises."""
+        self.parts, self.titles, self.citation = order(toc), {}, citation
+        pages = {name for _, names in self.parts for name in names}
+        self.soup = BeautifulSoup(EMPTY, "html.parser")
+        self.main, head = tag(self.soup, "main", class_="bd-article"), {}
+        for caption, names in self.parts:
+            for place, name in enumerate(names):
+                made, self.titles[name], needed = chapter(html / "book" / f"{name}.html", name, pages, self.soup)
+                head |= needed
+                if caption:
+                    demote(made)
+                if caption and place == 0:
+                    made.insert(0, tag(self.soup, "h1", caption, class_="part"))
+                self.main.append(made)
+        self.main.insert(0, front(citation, self.soup))
+        self.soup.head.extend([tag(self.soup, "meta", charset="utf-8"), tag(self.soup, "title", citation["title"])])
+        self.soup.head.extend(head.values())
+        self.soup.head.append(tag(self.soup, "style", f"{style}\n{running(self.titles)}"))
+        self.soup.body.append(self.main)
+        self.check()
+
+    def check(self):
+        """Raise ``ValueError`` where an identifier stands twice or a link leads nowhere."""
+        ids = [element["id"] for element in self.soup.select("[id]")]
+        if len(set(ids)) < len(ids):
+            raise ValueError(f"the same identifier twice: {sorted({i for i in ids if ids.count(i) > 1})}")
+        lost = {a["href"] for a in self.soup.select('a[href^="#"]')} - {f"#{i}" for i in ids}
+        if lost:
+            raise ValueError(f"links that lead to no place of the document: {', '.join(sorted(lost))}")
+
+    def text(self, begins):
+        """The document as HTML; ``begins`` are the pages on which its chapters begin, as far as they are known."""
+        table = contents(self.parts, self.titles, begins, self.soup)
+        self.main.contents[0].insert_after(table)
+        text = str(self.soup)
+        table.extract()
+        return text
 
 
 def load_toc(path):

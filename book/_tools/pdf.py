@@ -5,15 +5,14 @@ names title, authors and licence, and no date. It is checked, and only then beco
 folder of the book, with a link on the landing page.
 """
 
-import hashlib
 import io
-import os
 import re
 import shutil
 import sys
 from pathlib import Path
 
 import matplotlib
+import pikepdf
 import yaml
 
 TOOLS = Path(__file__).resolve().parent
@@ -22,7 +21,7 @@ import paper  # noqa: E402
 from alone import alone  # noqa: E402
 
 import ncpaper  # noqa: E402
-from ncpaper import provenance  # noqa: E402
+from ncpaper import provenance, results  # noqa: E402
 
 ROOT = TOOLS.parents[1]
 NAME = f"ncpaper-companion-{ncpaper.__version__}.pdf"
@@ -33,6 +32,11 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
          "--disable-component-update", "--disable-sync", "--font-render-hinting=none"]  # fmt: skip
 #: The width of the text on an A4 page with the margins of ``paper.css``, in pixels, rounded down.
 WIDTH = 627
+#: The first version of Chromium that prints the margins of a page as the style sheet says, and how long it may take, in ms.
+OLDEST, PATIENCE = 131, 600_000
+
+#: Fonts are there, and every formula has been fitted to the width.
+READY = "() => document.fonts.ready.then(() => window.formulas?.fit(document))"
 
 #: Each formula becomes one picture with its source as alternative text: the marks are taken off again in the file.
 PREPARE = r"""() => {
@@ -64,6 +68,7 @@ NOT_SET = """() => [...document.querySelectorAll('.katex-error, .math:not([data-
 
 
 def say(text):
+    """Tell the reader at once."""
     print(text, flush=True)
 
 
@@ -78,11 +83,11 @@ def chromium():
     return found
 
 
-def answer(route, html, document):
+def answer(route, html, text):
     """Give the page what it asks for: the document, files of the book, fonts; nothing from elsewhere."""
     path = route.request.url.removeprefix(ORIGIN).split("?")[0]
     if path == "/":
-        route.fulfill(body=document(), content_type="text/html; charset=utf-8")
+        route.fulfill(body=text, content_type="text/html; charset=utf-8")
         return
     file = FONTS / path.removeprefix("/fonts/") if path.startswith("/fonts/") else html / path.lstrip("/")
     if file.is_file():
@@ -91,43 +96,151 @@ def answer(route, html, document):
         route.abort()
 
 
-def typeset(browser, html, text):
-    """The bytes of the document, printed, and what is wrong with it: failed requests, formulas, what is too wide."""
+def printed(browser, html, text, final):
+    """The bytes of the document on paper, with bookmarks and tags where ``final``, and what is wrong with it."""
     page, faults = browser.new_page(viewport={"width": WIDTH, "height": 950}), []
     page.on("requestfailed", lambda r: faults.append(f"cannot be loaded: {r.url}"))
     page.on("pageerror", lambda e: faults.append(f"error of a script: {e}"))
-    page.route("**/*", lambda route: answer(route, html, lambda: text))
+    page.route("**/*", lambda route: answer(route, html, text))
     page.emulate_media(media="print", color_scheme="light")
-    page.set_default_timeout(300_000)
+    page.set_default_timeout(PATIENCE)
     page.goto(f"{ORIGIN}/", wait_until="load")
-    page.evaluate("() => document.fonts.ready.then(() => window.formulas.fit(document))")
-    faults += [f"formula: {source}" for source in page.evaluate(NOT_SET)]
-    import time; T=time.time(); print("loaded")
-    page.evaluate(PREPARE); print("prep",time.time()-T)
+    page.evaluate(READY)
+    faults += [f"a formula is not set: {source}" for source in page.evaluate(NOT_SET)]
+    page.evaluate(PREPARE)
     faults += [f"wider than the page: {found}" for found in page.evaluate(TOO_WIDE)]
-    print("wide",time.time()-T)
-    page.pdf(path="/tmp/pdf/untagged.pdf",tagged=False,prefer_css_page_size=True); print("untagged",time.time()-T)
-    pdf = page.pdf(outline=True, tagged=True, prefer_css_page_size=True)
+    pdf = page.pdf(outline=final, tagged=final, prefer_css_page_size=True)
     page.close()
     return pdf, faults
 
 
-def main(html=None):
-    t=__import__("time").time()
+def places(pdf):
+    """The page, counted from one, of each place that a link of the PDF leads to, by its name."""
+    pages = {page.obj.objgen: number for number, page in enumerate(pdf.pages, start=1)}
+    return {str(name)[1:]: pages[place[0].objgen] for name, place in pdf.Root.get("/Dests", {}).items()}
+
+
+def numbers(data, names):
+    """The pages on which the chapters ``names`` begin, in a PDF given as bytes."""
+    with pikepdf.open(io.BytesIO(data)) as pdf:
+        return {name: page for name, page in places(pdf).items() if name in names}
+
+
+def finished(data, citation):
+    """The PDF with title, authors and licence, formulas tagged as such, and nothing that changes from run to run."""
+    found = io.BytesIO()
+    with pikepdf.open(io.BytesIO(data)) as pdf:
+        for thing in pdf.objects:
+            if isinstance(thing, pikepdf.Dictionary) and "/Alt" in thing and str(thing.Alt).startswith(r"\("):
+                thing.S, thing.Alt = pikepdf.Name.Formula, pikepdf.String(str(thing.Alt)[2:-2])
+        for page in pdf.pages:
+            page.obj.Tabs = pikepdf.Name.S  # the keyboard goes from link to link in the order of the text
+        pdf.Root.PageMode = pikepdf.Name.UseOutlines
+        rights = f"{provenance.LICENCE} (text and figures), {citation['license']} (code)"
+        producer = str(pdf.docinfo.Producer)
+        pdf.docinfo = pdf.make_indirect(pikepdf.Dictionary())
+        pdf.docinfo |= {
+            "/Title": citation["title"],
+            "/Author": provenance.AUTHORS,
+            "/Subject": " ".join(citation["abstract"].split()),
+            "/Keywords": rights,
+            "/Creator": f"ncpaper {ncpaper.__version__}",
+            "/Producer": producer,
+        }
+        with pdf.open_metadata(set_pikepdf_as_editor=False, update_docinfo=False) as about:
+            about["dc:title"], about["dc:creator"] = citation["title"], [provenance.AUTHORS]
+            about["dc:language"], about["dc:rights"] = {"en"}, f"{rights}, {provenance.LICENCE_ADDRESS}"
+            about["xmpRights:WebStatement"] = provenance.LICENCE_ADDRESS
+            about["xmp:CreatorTool"], about["pdf:Producer"] = f"ncpaper {ncpaper.__version__}", producer
+        pdf.save(found, object_stream_mode=pikepdf.ObjectStreamMode.generate, deterministic_id=True)
+    return found.getvalue()
+
+
+def entries(outline):
+    """The number of entries of an outline, those inside others included."""
+    return sum(1 + entries(item.children) for item in outline)
+
+
+def faults_of(data, text, begins):
+    """What is wrong with the finished PDF of the document ``text`` whose contents say that chapters begin at ``begins``."""
+    faults = []
+    with pikepdf.open(io.BytesIO(data)) as pdf:
+        known = places(pdf)
+        links = [note for page in pdf.pages for note in page.obj.get("/Annots", []) if note.Subtype == "/Link"]
+        for link in links:
+            goal = str(link.Dest)[1:] if "/Dest" in link else str(link.A.get("/URI", link.A))
+            if goal not in known if "/Dest" in link else not paper.ADDRESS.match(goal) or goal.startswith(ORIGIN):
+                faults.append(f"a link leads to no place: {goal}")
+        if wrong := {name: known.get(name) for name, page in begins.items() if known.get(name) != page}:
+            faults.append(f"the contents give wrong pages, right would be {wrong}")
+        headings = len(re.findall(r"<h[1-6][ >]", text))
+        with pdf.open_outline() as outline:
+            if entries(outline.root) != headings:
+                faults.append(f"{headings} headings and {entries(outline.root)} bookmarks")
+        fonts = [o for o in pdf.objects if isinstance(o, pikepdf.Dictionary) and o.get("/Type") == "/FontDescriptor"]
+        bare = {str(f.get("/FontName")) for f in fonts if not {"/FontFile", "/FontFile2", "/FontFile3"} & set(f.keys())}
+        if bare or not fonts:
+            faults.append(f"fonts that are not in the file: {sorted(bare)}")
+        if (
+            not pdf.Root.get("/MarkInfo", {}).get("/Marked")
+            or "/StructTreeRoot" not in pdf.Root
+            or "/Lang" not in pdf.Root
+        ):
+            faults.append("the file is not tagged, or does not name its language")
+    return faults
+
+
+def link(html, pages, size):
+    """Name the PDF on the landing page, in the place that waits for it there."""
+    page = html / "book" / "index.html"
+    text = page.read_text(encoding="utf8")
+    told = f'The whole book as <a href="../{NAME}">one PDF</a>, {pages} pages on A4, {size / 1e6:.0f} MB.'
+    new, count = re.subn(r'(<p id="pdf-edition")[^>]*>.*?</p>', rf"\1>{told}</p>", text, count=1, flags=re.S)
+    if not count:
+        raise ValueError(f'{page}: expected <p id="pdf-edition">, the place for the link to the PDF')
+    results.write(page, new)
+
+
+def make(html):
+    """The finished PDF of the rendered book as bytes; leave the program where something is wrong with it."""
     from playwright.sync_api import sync_playwright
-    html = Path(html or ROOT / "_build" / "html").resolve()
-    toc = paper.load_toc(ROOT / "_toc.yml")
+
+    toc, style = paper.load_toc(ROOT / "_toc.yml"), (TOOLS / "paper.css").read_text(encoding="utf8")
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf8"))
-    style = (TOOLS / "paper.css").read_text(encoding="utf8")
-    text, titles = paper.assemble(html, toc, citation, style)
-    Path("/tmp/pdf/book.html").write_text(text)
-    print(len(text), __import__("time").time()-t)
+    say("Assembling the pages")
+    assembled = paper.Paper(html, toc, citation, style)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
-        pdf, faults = typeset(browser, html, text)
-        print(*faults[:40], len(faults), sep="\n")
-        Path("/tmp/pdf/raw.pdf").write_bytes(pdf)
-        print(len(pdf), __import__("time").time()-t)
+        if int(browser.version.split(".")[0]) < OLDEST:
+            sys.exit(f"make pdf needs Chromium {OLDEST} or newer, which numbers pages; this is {browser.version}")
+        say(f"Typesetting {len(assembled.titles)} chapters, to learn their pages; this takes a minute or more")
+        draft, faults = printed(browser, html, assembled.text({}), final=False)
+        begins = numbers(draft, assembled.titles)
+        say("Printing, with the contents, bookmarks and tags; this takes as long again")
+        text = assembled.text(begins)
+        data, more = printed(browser, html, text, final=True)
+        browser.close()
+    say("Checking links, bookmarks, fonts and tags")
+    data = finished(data, citation)
+    if faults := [*dict.fromkeys(faults + more), *faults_of(data, text, begins)]:
+        sys.exit("The PDF is not written:\n" + "\n".join(faults))
+    return data
+
+
+def main(html=ROOT / "_build" / "html"):
+    """Write the PDF into the folder of the rendered book and link it from the landing page."""
+    html = Path(html).resolve()
+    if not (html / "book" / "index.html").is_file():
+        sys.exit(f"{html}: expected the rendered book; make book renders it")
+    chromium()
+    with alone(html.parent / "book.lock", "printing the book"):
+        data = make(html)
+        with pikepdf.open(io.BytesIO(data)) as pdf:
+            pages = len(pdf.pages)
+        results.write(html / NAME, data)
+        link(html, pages, len(data))
+    say(f"The book is printed, {pages} pages: open {html / NAME}")
+
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
