@@ -17,8 +17,8 @@ LEFT_OUT, LAST = {"gallery"}, ["api"]
 
 #: What only a screen can use. A page marks more of it with ``noprint``, the class that the theme hides on paper.
 SCREEN = (
-    "a.headerlink, button, #pdf-edition, script, details.citing, .citing-claim, a:has(.viewcode-link), .sd-summary-state-marker, "
-    ".noprint, .d-print-none, .sd-container-fluid:has(.sd-card-title)"
+    "a.headerlink, button, script, details.citing, .citing-claim, a:has(.viewcode-link), .sd-summary-state-marker, "
+    "#pdf-edition, .noprint, .d-print-none, .sd-container-fluid:has(.sd-card-title)"
 )
 
 #: Attributes that name one identifier, or several with blanks between them.

@@ -138,15 +138,16 @@ def finished(data, citation):
         pdf.Root.PageMode = pikepdf.Name.UseOutlines
         rights = f"{provenance.LICENCE} (text and figures), {citation['license']} (code)"
         producer = str(pdf.docinfo.Producer)
-        pdf.docinfo = pdf.make_indirect(pikepdf.Dictionary())
-        pdf.docinfo |= {
-            "/Title": citation["title"],
-            "/Author": provenance.AUTHORS,
-            "/Subject": " ".join(citation["abstract"].split()),
-            "/Keywords": rights,
-            "/Creator": f"ncpaper {ncpaper.__version__}",
-            "/Producer": producer,
-        }
+        pdf.docinfo = pdf.make_indirect(
+            pikepdf.Dictionary(
+                Title=citation["title"],
+                Author=provenance.AUTHORS,
+                Subject=" ".join(citation["abstract"].split()),
+                Keywords=rights,
+                Creator=f"ncpaper {ncpaper.__version__}",
+                Producer=producer,
+            )
+        )
         with pdf.open_metadata(set_pikepdf_as_editor=False, update_docinfo=False) as about:
             about["dc:title"], about["dc:creator"] = citation["title"], [provenance.AUTHORS]
             about["dc:language"], about["dc:rights"] = {"en"}, f"{rights}, {provenance.LICENCE_ADDRESS}"
