@@ -19,7 +19,7 @@ RUN := $(ENV)/bin/python -I book/_tools/clean.py
 RENDERED := tests/test_figures.py tests/test_map.py $(sort $(wildcard tests/test_book*.py tests/test_browser*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help ready book outputs figures test lint bench errors data train lock clean
+.PHONY: help ready book pdf outputs figures test lint bench errors data train lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -29,6 +29,10 @@ ready: $(READY) ## set up the environment and nothing else; every other target d
 book: $(READY) ## execute every chapter afresh and render the book into _build/html
 	@echo "Executing the chapters and rendering the book; the result will be _build/html/index.html"
 	@$(RUN) book/_tools/book.py _build
+
+pdf: $(READY) ## print the rendered book into one PDF beside it (minutes; needs Chromium), rendering it first when it is not there
+	@test -f _build/html/book/index.html || $(MAKE) --no-print-directory book
+	@$(RUN) book/_tools/pdf.py _build/html
 
 outputs: $(READY) ## rewrite the committed notebooks beside the chapters, and the counts in the README
 	@echo "Executing the chapters; the notebooks with their outputs go to book/*.ipynb"

@@ -301,6 +301,13 @@ class Paper:
         if lost:
             raise ValueError(f"links that lead to no place of the document: {', '.join(sorted(lost))}")
 
+    def headings(self):
+        """The headings in the order of the text, that of the contents among them."""
+        first, *rest = [
+            re.sub(r"\\[()]", "", " ".join(h.get_text().split())) for h in self.main.select("h1,h2,h3,h4,h5,h6")
+        ]
+        return [first, "Contents", *rest]
+
     def text(self, begins):
         """The document as HTML; ``begins`` are the pages on which its chapters begin, as far as they are known."""
         table = contents(self.parts, self.titles, begins, self.soup)
