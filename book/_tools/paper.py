@@ -36,16 +36,12 @@ ADDRESS = re.compile(r"https?://|mailto:")
 
 
 def order(toc):
-    """The parts of a table of contents: pairs of a caption, ``None`` for the first page and the API, and names of pages."""
-    name = lambda entry: entry["file"].rsplit("/", 1)[-1]  # noqa: E731
-    parts = [(None, [toc["root"].rsplit("/", 1)[-1]])]
-    for part in toc["parts"]:
-        parts.append((part["caption"], [n for n in map(name, part["chapters"]) if n not in LEFT_OUT]))
-    moved = [n for _, names in parts for n in names if n in LAST]
-    caption, names = parts[-1]
-    parts = [(c, [n for n in ns if n not in moved]) for c, ns in parts]
-    parts[-1] = (caption, [*(n for n in names if n not in moved), *moved])
-    return parts
+    """The parts of a table of contents: pairs of a caption, ``None`` for the first page, and the names of the pages."""
+    parts = [(None, [toc["root"]]), *((p["caption"], [c["file"] for c in p["chapters"]]) for p in toc["parts"])]
+    parts = [(caption, [file.rsplit("/", 1)[-1] for file in files]) for caption, files in parts]
+    kept = [(caption, [n for n in names if n not in {*LEFT_OUT, *LAST}]) for caption, names in parts]
+    kept[-1][1].extend(name for _, names in parts for name in names if name in LAST)
+    return kept
 
 
 def read(path):
