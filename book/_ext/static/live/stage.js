@@ -38,6 +38,13 @@ window.live = (() => {
   }
   const percent = (x, digits = 3) => `${number(100 * x, digits)} %`;
 
+  // A number beside an axis; a large one as a power of ten, so that it has room.
+  function tick(v) {
+    if (v === null || Math.abs(v) < 1e4) return v === null ? null : String(+v.toPrecision(8)).replace("-", "−");
+    const [coefficient, n] = v.toExponential(1).split("e").map(Number);
+    return `${coefficient === 1 ? "" : `${coefficient}·`}10${raised(n)}`.replace("-", "−");
+  }
+
   // Where a logarithmic axis has labels: powers of ten, as many as `room` holds; other numbers where it spans no decade.
   function decades(least, most, room) {
     const first = Math.ceil(Math.log10(least) - 1e-9), last = Math.floor(Math.log10(most) + 1e-9);
@@ -294,7 +301,7 @@ window.live = (() => {
           splits: (u, _, least, most) => decades(least, most, (across ? u.width / 40 : u.height / 30)),
           filter: (_, splits) => splits,
           values: (_, splits) => splits.map((v) => (Math.abs(Math.log10(v) % 1) < 1e-9 || Math.abs(Math.log10(v) % 1) > 1 - 1e-9 ? power(v) : number(v, 1))),
-        } : {}),
+        } : { values: (_, splits) => splits.map(tick) }),
         ...(a.splits ? { splits: () => a.splits } : {}),
         ...(a.format ? { values: (_, splits) => splits.map((v) => (v === null ? null : a.format(v))) } : {}),
       });
