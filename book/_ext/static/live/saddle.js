@@ -38,22 +38,22 @@ live.define("saddle", (stage) => {
   for (let k = -6; k < 0; k++) for (const m of ["1", "1.3", "1.6", "2", "2.5", "3.2", "4", "5", "6.3", "8"]) ss.push(Number(`${m}e${k}`));
   stage.ask("Which path leads down from Example 3.1, and does noise find it?");
   const scale = stage.slider({ name: "C", label: "scale of the example, C", values: Cs, value: 1, change: () => { drawPaths(); restart(); } });
-  const place = stage.slider({ name: "s", label: "point of the path, s = 1 + α", values: ss, value: 0.005, format: (s) => number(s, 2), change: drawPoints });
+  const place = stage.slider({ name: "s", label: "point of the path, s", values: ss, value: 0.005, format: (s) => number(s, 2), change: drawPoints });
   const chosen = (values, x) => values.reduce((best, v) => (Math.abs(v - x) < Math.abs(best - x) ? v : best));
 
   const slice = stage.drawing({ title: "slice of the sphere from above", size: 1, alt: "" });
   slice.setAttribute("viewBox", "-16 -40 100 80");
   const sliceNote = slice.parentNode.appendChild(element("p", { class: "live-note" }));
-  const frame = { x: [0, 1], y: [-1, 1] };
+  const frame = { x: [0, 1], y: [-1, 1], unit: 1, ticks: [-1, 0, 1] };
   const losses = stage.plot({
-    title: "the loss at first", x: { label: "distance from the example", range: () => frame.x },
-    y: { label: "change of the loss (nats)", range: () => frame.y, get splits() { return [-1, -0.5, 0, 0.5, 1].map((v) => v * frame.step); }, format: (v) => number(v, 1) },
+    title: "the loss along both paths", x: { label: "distance from the example", range: () => frame.x },
+    y: { label: "change of the loss", range: () => frame.y, get splits() { return frame.ticks.map((v) => v * frame.unit); }, format: (v) => number(v / frame.unit, 2) },
     series: [{ label: "printed path (10)", color: "printed", width: 2 }, { label: "corrected path", color: "corrected", width: 2 },
       { label: "at the example", color: "bound", dash: [5, 4] }],
     pick: (x) => place.show(chosen(ss, (x / (4 * scale.value)) ** 2)),
   });
   const least = stage.plot({
-    title: "the least ε that the printed path serves", x: { label: "scale C", range: [0.4, 1.75], splits: [0.4, 0.8, 1.2, 1.6] }, y: { label: "ε", log: true },
+    title: "the least ε of the printed path", x: { label: "scale C", range: [0.4, 1.75], splits: [0.4, 0.8, 1.2, 1.6] }, y: { label: "ε", log: true },
     series: [{ label: "computed", color: "printed", width: 2 }, { label: "no ε below (proved)", color: "bound", dash: [5, 4] }],
     pick: (x) => scale.show(chosen(Cs, x)),
   });
@@ -79,6 +79,7 @@ live.define("saddle", (stage) => {
   });
   stage.row();
   const space = stage.drawing({ title: "the first run: → classifiers, ● features", size: 200, alt: "" });
+  space.setAttribute("viewBox", "-100 -70 200 140");
   space.parentNode.append(element("p", { class: "live-note" }, "The gray square is the plane of the two pairs. The height is the part along u, and a part along o is not drawn."));
   const log = { label: "step", log: true, range: [1, LENGTH] }, shares = { ratio: [0.4, 1.02], outside: [0, 1] };
   const runs = (entries) => [...Array.from({ length: RUNS }, (_, i) => ({ label: `run ${i + 1}`, color: "feature", width: i ? 0.8 : 2.4 })), ...entries];
@@ -125,13 +126,13 @@ live.define("saddle", (stage) => {
 
   function drawPaths() {
     const C = scale.value, a = C * C, s = crossing(C);
-    const rows = decimal(-0.36, 0.36, 0.01).map((q) => decimal(-0.16, 0.84, 0.02).map((p) => [p, q, change(a, p, q)]));
-    const heights = rows.flat().map((v) => v[2]), spread = Math.max(...heights) - Math.min(...heights);
+    const grid = (step) => decimal(-36, 36, step).map((q) => decimal(-16, 84, 2).map((p) => [p / 100, q / 100, change(a, p / 100, q / 100)]));
+    const rows = grid(1), heights = rows.flat().map((v) => v[2]), spread = Math.max(...heights) - Math.min(...heights);
     const step = [1, 2, 5].map((m) => m * 10 ** Math.floor(Math.log10(spread / 8))).findLast((v) => v <= spread / 8);
     const levels = Array.from({ length: 41 }, (_, i) => (i - 20) * step).filter(Boolean);
     const [far] = paths.corrected(END), way = Array.from({ length: 121 }, (_, i) => 0.8 * (i / 120) ** 2);
     slice.replaceChildren(
-      element("svg:path", paint("corrected", { d: lower(rows), "stroke-width": 1.02, "stroke-opacity": 0.2 })),
+      element("svg:path", paint("corrected", { d: lower(grid(0.2)), "stroke-width": 0.2, "stroke-opacity": 0.2 })),
       element("svg:path", paint("neutral", { d: levels.map((v) => level(rows, v)).join(""), "stroke-width": 0.3 })),
       ...["corrected", "printed"].map((path) => element("svg:path", paint(path, { d: track(way.map(paths[path])), "stroke-width": 1.2 }))),
       write(100 * far, 1.6, "★", { "text-anchor": "middle", "font-size": 6, style: "fill: var(--figure-corrected)" }), write(100 * far - 5, -4, "simplex"),
@@ -141,9 +142,9 @@ live.define("saddle", (stage) => {
     const most = s === null ? 0.8 : Math.min(0.8, 2.2 * s), xs = Array.from({ length: 161 }, (_, i) => 4 * C * Math.sqrt(most) * (i / 160));
     const curves = ["printed", "corrected"].map((path) => xs.map((x) => along(path, C, (x / (4 * C)) ** 2)));
     const top = Math.max(...curves[0]) * (s === null ? 1.1 : 1.6), unit = 10 ** Math.floor(Math.log10(top));
-    frame.step = [1, 2, 5].map((m) => m * unit).findLast((v) => v <= top);
-    frame.x = [0, xs.at(-1)];
-    frame.y = [-top, top];
+    const tick = top < 2 * unit ? 0.5 : top < 5 * unit ? 1 : 2;
+    Object.assign(frame, { x: [0, xs.at(-1)], y: [-top, top], unit, ticks: [-4, -3, -2, -1, 0, 1, 2, 3, 4].map((v) => v * tick) });
+    losses.chart.axes[1].label = `change of the loss (${live.power(unit)} nats)`.replace("(1 nats)", "(nats)");
     losses.set([xs, ...curves, xs.map(() => 0)]);
     least.mark(C);
     drawPoints();
@@ -157,7 +158,7 @@ live.define("saddle", (stage) => {
     losses.mark(distance <= frame.x[1] ? distance : null);
     slice.setAttribute("aria-label", `The slice at C = ${C}, with lines of equal loss. The corrected path runs along the valley of lower loss to the simplex. The printed path leaves at an angle to the valley.`);
     saidOfPaths.textContent = [
-      `At s = ${number(s, 2)} the printed path is at squared distance ${number(distance ** 2)} from the example, and its loss is ${higher(printed)} than the example's.`,
+      `At s = 1 + α = ${number(s, 2)} the printed path is at squared distance ${number(distance ** 2)} from the example, and its loss is ${higher(printed)} than the example's.`,
       s < END ? `At the same distance the loss of the corrected path is ${higher(corrected)}.` : `The corrected path has ended at the simplex, whose loss is ${higher(corrected)}.`,
       least === null ? `For C = ${C}, which is below C_* = ${THRESHOLD}…, every computed point of the printed path is higher than the example, so the path serves no ε.`
         : `For C = ${C} the printed path serves every ε above ${number(least)} and no smaller one; the corrected path serves every ε.`,
@@ -228,11 +229,11 @@ live.define("saddle", (stage) => {
     player.restart(steps.slice(0, ended + 1).map((t) => Math.log10(1 + t)), ended);
   }
 
-  const span = (values) => { const [low, high] = [Math.min(...values), Math.max(...values)].map((x) => number(100 * x)); return low === high ? `${low} %` : `${low} to ${high} %`; };
+  const span = (values) => { const [low, high] = [Math.min(...values), Math.max(...values)].map((x) => number(100 * x, 4)); return low === high ? `${low} %` : `${low} to ${high} %`; };
   function sentence(f) {
     const now = found.map((run) => run[f]), top = Math.max(...found.flatMap((run) => run.slice(1, f + 1)).map((s) => s.ratio), 0);
     const out = now.map((s) => s.outside), margin = `the margins are ${span(now.map((s) => s.ratio))} of their bound`;
-    const most = f ? `The largest margin at a recorded step so far is ${percent(top)}, ${top > 0.75 ? "above" : "not above"} the 75 % of Example 3.1.` : "";
+    const most = f ? `The largest margin at a recorded step so far is ${percent(top, 4)}, ${top > 0.75 ? "above" : "not above"} the 75 % of Example 3.1.` : "";
     const begin = f ? `After ${steps[f]} step${steps[f] > 1 ? "s" : ""}` : "At the start";
     const ended = found.some((run) => run.length < steps.length) ? "Then a run leaves the range of the computer." : "";
     if (noise.value === "batch") {
@@ -245,7 +246,7 @@ live.define("saddle", (stage) => {
   // A vector along e, f, u in the drawing, seen from above and from the side.
   function project([e, f, u]) {
     const [a, b] = [0.5, 0.42], deep = Math.cos(a) * f - Math.sin(a) * e;
-    return [52 * (Math.cos(a) * e + Math.sin(a) * f), -52 * (Math.cos(b) * u + Math.sin(b) * deep)];
+    return [58 * (Math.cos(a) * e + Math.sin(a) * f), -58 * (Math.cos(b) * u + Math.sin(b) * deep)];
   }
   const line = (from, to, look) => element("svg:path", { d: `M${from.map((x) => x.toFixed(2)).join(" ")}L${to.map((x) => x.toFixed(2)).join(" ")}`, fill: "none", ...look });
 
