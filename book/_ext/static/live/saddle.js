@@ -16,6 +16,7 @@ live.define("saddle", (stage) => {
     const sum = near * Math.expm1(4 * a * (p * p + q * q)) + 2 * far * Math.expm1(2 * a * (q * q - p * p));
     return 4 * Math.log1p(sum / (1 + near + 2 * far));
   }
+  const exact = (s) => (s < 1e-3 ? number(s, 2) : String(s));
   const paths = {
     printed: (s) => { const b = Math.sqrt(s * (2 - s) / 2); return [(s + 2 * b) / Math.sqrt(8), (s - 2 * b) / Math.sqrt(8)]; },
     corrected: (s) => [Math.sin(2 * Math.asin(Math.sqrt(Math.min(s, END)) / 2)), 0],
@@ -37,8 +38,8 @@ live.define("saddle", (stage) => {
   const Cs = decimal(0.4, 1.75, 0.05), ss = [];
   for (let k = -6; k < 0; k++) for (const m of ["1", "1.3", "1.6", "2", "2.5", "3.2", "4", "5", "6.3", "8"]) ss.push(Number(`${m}e${k}`));
   stage.ask("Which path leads down from Example 3.1, and does noise find it?");
-  const scale = stage.slider({ name: "C", label: "scale of the example, C", values: Cs, value: 1, change: () => { drawPaths(); restart(); } });
-  const place = stage.slider({ name: "s", label: "point of the path, s", values: ss, value: 0.005, format: (s) => number(s, 2), change: drawPoints });
+  const scale = stage.slider({ name: "C", label: "scale of the example, C", values: Cs, value: 1, change: () => { drawPaths(); later(); } });
+  const place = stage.slider({ name: "s", label: "point of the path, s", values: ss, value: 0.005, format: exact, change: drawPoints });
   const chosen = (values, x) => values.reduce((best, v) => (Math.abs(v - x) < Math.abs(best - x) ? v : best));
 
   const slice = stage.drawing({ title: "slice of the sphere from above", size: 1, alt: "" });
@@ -46,8 +47,8 @@ live.define("saddle", (stage) => {
   const sliceNote = slice.parentNode.appendChild(element("p", { class: "live-note" }));
   const frame = { x: [0, 1], y: [-1, 1], unit: 1, ticks: [-1, 0, 1] };
   const losses = stage.plot({
-    title: "the loss along both paths", x: { label: "distance from the example", range: () => frame.x },
-    y: { label: "change of the loss", range: () => frame.y, get splits() { return frame.ticks.map((v) => v * frame.unit); }, format: (v) => number(v / frame.unit, 2) },
+    title: "change of the loss along the paths", x: { label: "distance from the example", range: () => frame.x },
+    y: { label: "change of the loss", range: () => frame.y, get splits() { return frame.ticks.map((v) => v * frame.unit); }, format: (v) => String(Number((v / frame.unit).toPrecision(2))).replace("-", "−") },
     series: [{ label: "printed path (10)", color: "printed", width: 2 }, { label: "corrected path", color: "corrected", width: 2 },
       { label: "at the example", color: "bound", dash: [5, 4] }],
     pick: (x) => place.show(chosen(ss, (x / (4 * scale.value)) ** 2)),
@@ -71,15 +72,15 @@ live.define("saddle", (stage) => {
     player = stage.player({ label: "gradient descent", seconds: 10, format: (f) => `step ${steps[f]}`, show });
     stage.button({ label: "new runs", press: () => seed.show((seed.value + RUNS) % 100) });
     stage.more(() => {
-      rate = stage.slider({ name: "rate", label: "learning rate", values: [0.03, 0.1, 0.3, 1], value: 0.1, change: restart });
-      size = stage.slider({ name: "size", label: "size of the Gaussian noise", values: [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5], value: 0.1, change: restart });
-      seed = stage.slider({ name: "seed", label: "seed of the first run", values: Array.from({ length: 100 }, (_, i) => i), value: 0, change: restart });
+      rate = stage.slider({ name: "rate", label: "learning rate", values: [0.03, 0.1, 0.3, 1], value: 0.1, change: later });
+      size = stage.slider({ name: "size", label: "size of the noise", values: [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5], value: 0.1, change: later });
+      seed = stage.slider({ name: "seed", label: "seed of the first run", values: Array.from({ length: 100 }, (_, i) => i), value: 0, change: later });
       stage.share();
     });
   });
   stage.row();
   const space = stage.drawing({ title: "the first run: → classifiers, ● features", size: 200, alt: "" });
-  space.setAttribute("viewBox", "-100 -70 200 140");
+  space.setAttribute("viewBox", "-104 -66 208 132");
   space.parentNode.append(element("p", { class: "live-note" }, "The gray square is the plane of the two pairs. The height is the part along u, and a part along o is not drawn."));
   const log = { label: "step", log: true, range: [1, LENGTH] }, shares = { ratio: [0.4, 1.02], outside: [0, 1] };
   const runs = (entries) => [...Array.from({ length: RUNS }, (_, i) => ({ label: `run ${i + 1}`, color: "feature", width: i ? 0.8 : 2.4 })), ...entries];
@@ -143,8 +144,8 @@ live.define("saddle", (stage) => {
     const curves = ["printed", "corrected"].map((path) => xs.map((x) => along(path, C, (x / (4 * C)) ** 2)));
     const top = Math.max(...curves[0]) * (s === null ? 1.1 : 1.6), unit = 10 ** Math.floor(Math.log10(top));
     const tick = top < 2 * unit ? 0.5 : top < 5 * unit ? 1 : 2;
-    Object.assign(frame, { x: [0, xs.at(-1)], y: [-top, top], unit, ticks: [-4, -3, -2, -1, 0, 1, 2, 3, 4].map((v) => v * tick) });
-    losses.chart.axes[1].label = `change of the loss (${live.power(unit)} nats)`.replace("(1 nats)", "(nats)");
+    Object.assign(frame, { x: [0, xs.at(-1)], y: [-top, top], unit, ticks: [-4, -3, -2, -1, 0, 1, 2, 3, 4].map((v) => v * tick).filter((v) => Math.abs(v * unit) <= top) });
+    losses.chart.axes[1].label = `change (${live.power(unit)} nats)`;
     losses.set([xs, ...curves, xs.map(() => 0)]);
     least.mark(C);
     drawPoints();
@@ -158,9 +159,9 @@ live.define("saddle", (stage) => {
     losses.mark(distance <= frame.x[1] ? distance : null);
     slice.setAttribute("aria-label", `The slice at C = ${C}, with lines of equal loss. The corrected path runs along the valley of lower loss to the simplex. The printed path leaves at an angle to the valley.`);
     saidOfPaths.textContent = [
-      `At s = 1 + α = ${number(s, 2)} the printed path is at squared distance ${number(distance ** 2)} from the example, and its loss is ${higher(printed)} than the example's.`,
+      `At s = 1 + α = ${exact(s)} the printed path is at squared distance ${number(distance ** 2)} from the example, and its loss is ${higher(printed)} than the example's.`,
       s < END ? `At the same distance the loss of the corrected path is ${higher(corrected)}.` : `The corrected path has ended at the simplex, whose loss is ${higher(corrected)}.`,
-      least === null ? `For C = ${C}, which is below C_* = ${THRESHOLD}…, every computed point of the printed path is higher than the example, so the path serves no ε.`
+      least === null ? `For C = ${C}, which is below ${THRESHOLD}…, every computed point of the printed path is higher than the example, so the path serves no ε.`
         : `For C = ${C} the printed path serves every ε above ${number(least)} and no smaller one; the corrected path serves every ε.`,
     ].join(" ");
   }
@@ -215,7 +216,8 @@ live.define("saddle", (stage) => {
       classifiers: byLength(classifiers), features: byLength(samples) };
   }
 
-  let found = [];
+  let found = [], timer, frameShown = steps.length - 1;
+  function later() { clearTimeout(timer); timer = setTimeout(restart, 100); }  // a slider moves faster than five runs
   function restart() {
     size.box.hidden = noise.value === "batch";
     found = Array.from({ length: RUNS }, (_, i) => descend(scale.value, noise.value, rate.value, size.value, (seed.value + i) % 100));
@@ -226,7 +228,7 @@ live.define("saddle", (stage) => {
     ratios.set([steps.slice(1), ...ratio, steps.slice(1).map(() => 0.75), steps.slice(1).map(() => 1)]);
     outsides.set([steps.slice(1), ...outside]);
     const ended = Math.min(...found.map((run) => run.length)) - 1;
-    player.restart(steps.slice(0, ended + 1).map((t) => Math.log10(1 + t)), ended);
+    player.restart(steps.slice(0, ended + 1).map((t) => Math.log10(1 + t)), Math.min(frameShown, ended));
   }
 
   const span = (values) => { const [low, high] = [Math.min(...values), Math.max(...values)].map((x) => number(100 * x, 4)); return low === high ? `${low} %` : `${low} to ${high} %`; };
@@ -246,12 +248,13 @@ live.define("saddle", (stage) => {
   // A vector along e, f, u in the drawing, seen from above and from the side.
   function project([e, f, u]) {
     const [a, b] = [0.5, 0.42], deep = Math.cos(a) * f - Math.sin(a) * e;
-    return [58 * (Math.cos(a) * e + Math.sin(a) * f), -58 * (Math.cos(b) * u + Math.sin(b) * deep)];
+    return [54 * (Math.cos(a) * e + Math.sin(a) * f), -54 * (Math.cos(b) * u + Math.sin(b) * deep)];
   }
   const line = (from, to, look) => element("svg:path", { d: `M${from.map((x) => x.toFixed(2)).join(" ")}L${to.map((x) => x.toFixed(2)).join(" ")}`, fill: "none", ...look });
 
   function show(f, playing) {
     if (!found.length) return;
+    frameShown = f;
     const { classifiers, features } = found[0][f], corners = [[1, 1], [1, -1], [-1, -1], [-1, 1]].map(([x, y]) => project([1.3 * x, 1.3 * y, 0]).join(","));
     space.replaceChildren(
       element("svg:polygon", { points: corners.join(" "), style: "fill: var(--figure-neutral); stroke: var(--figure-neutral)", "fill-opacity": 0.2 }),
@@ -271,10 +274,11 @@ live.define("saddle", (stage) => {
     if (!playing && stage.root.isConnected) stage.remember();
   }
 
-  const asked = stage.start("step", steps, LENGTH);
+  const asked = Number(stage.given.get("step") ?? LENGTH);
+  if (Number.isInteger(asked) && asked >= 0 && asked <= LENGTH) frameShown = steps.indexOf(chosen(steps, asked));
+  else stage.complaints.push(`step=${stage.given.get("step")} in the address is no whole number from 0 to ${LENGTH}; ${LENGTH} is used.`);
   drawPaths();
   restart();
-  if (asked !== LENGTH) player.seek(steps.indexOf(asked));
   return {
     seek,
     values: () => {
