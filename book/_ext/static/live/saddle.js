@@ -237,7 +237,8 @@ live.define("saddle", (stage) => {
     const out = now.map((s) => s.outside), margin = `the margins are ${span(now.map((s) => s.ratio))} of their bound`;
     const most = f ? `The largest margin at a recorded step so far is ${percent(top, 4)}, ${top > 0.75 ? "above" : "not above"} the 75 % of Example 3.1.` : "";
     const begin = f ? `After ${steps[f]} step${steps[f] > 1 ? "s" : ""}` : "At the start";
-    const ended = found.some((run) => run.length < steps.length) ? "Then a run leaves the range of the computer." : "";
+    const last = Math.min(...found.map((run) => run.length)) - 1;
+    const ended = last < steps.length - 1 ? `The learning rate is too large: a run diverges after step ${steps[last]}, and the play ends there.` : "";
     if (noise.value === "batch") {
       return `${begin} the part outside the plane is ${Math.max(...out) === 0 ? "exactly 0" : number(Math.max(...out))} in all five runs, and ${margin}. ${most} Mini-batch noise never leaves the plane, and there no margin exceeds 75 %. ${ended}`;
     }
