@@ -3,7 +3,7 @@
 "use strict";
 live.define("collapse", (stage) => {
   const model = ncpaperModel(), { element, number, percent } = live;
-  const LENGTH = 10_000, FRAMES = 240, HALF = 100;  // steps of a run, frames at most, half the width of the drawing
+  const LENGTH = 10_000, FRAMES = 240, MOST = 1e6, HALF = 100;  // steps, frames, growth at most; half the width of the drawing
   const KINDS = { plane: { K: 3, d: 2 }, space: { K: 4, d: 3 } };
   const norm = (v) => Math.hypot(...v), minus = (u, v) => u.map((x, i) => x - v[i]);
 
@@ -53,34 +53,35 @@ live.define("collapse", (stage) => {
   // -------------------------------------------------------------------------------------------------- the run
   let run, drawn = -1;
   const recorded = [...new Set([0, ...Array.from({ length: FRAMES }, (_, i) => Math.round(LENGTH ** (i / (FRAMES - 1))))])];
-  const nearest = (step) => run.steps.reduce((best, t, f) => (Math.abs(Math.log((t + 1) / (step + 1))) < Math.abs(Math.log((run.steps[best] + 1) / (step + 1))) ? f : best), 0);
-  const finite = (point) => Number.isFinite(model.squaredNorm(point)) && Number.isFinite(model.loss(point, run.sizes));
+  function nearest(step) {
+    const away = (t) => Math.abs(Math.log((t + 1) / (step + 1)));
+    return run.steps.reduce((best, t, frame) => (away(t) < away(run.steps[best]) ? frame : best), 0);
+  }
+  const fits = (point) => Math.sqrt(model.squaredNorm(point)) <= MOST * run.size;  // false also for NaN
 
-  // Gradient descent, with all that is shown at the recorded steps; it ends where the point is no longer finite.
+  // Gradient descent, with all that is shown at the recorded steps; it ends where the steps throw the point far away.
   function restart() {
     const sizes = { ...KINDS[kind.value], n: n.value }, samples = average.value === "mean" ? sizes.K * sizes.n : 1;
     const point = model.initial(sizes, scale.value, seed.value), advance = model.descent(sizes);
-    run = { sizes, steps: [], states: [], samples };
+    run = { sizes, steps: [], states: [], samples, size: Math.sqrt(model.squaredNorm(point)) };
     for (const step of recorded) {
       const before = model.copy(point), from = run.steps.at(-1) ?? 0;
       advance(point, rate.value / samples, step - from);
-      if (!finite(point)) { run.burst = firstBurst(before, advance, from); break; }
+      if (!fits(point)) { run.burst = firstBurst(before, advance, from); break; }
       run.steps.push(step);
       run.states.push(state(point));
     }
-    run.reach = Math.max(...run.states.flatMap((s) => [...s.features, ...s.classifiers, ...s.centred].map(norm)));
+    run.states.reduceRight((reach, s) => (s.reach = Math.max(reach, ...[s.features, s.classifiers, s.centred].flat().map(norm))), 1);
     view.hidden = sizes.d < 3;
     drawing.classList.toggle("live-turns", sizes.d === 3);
     reread();
-    player.restart(run.steps.map((t) => Math.log10(1 + t)), Math.max(drawn, 0));
+    player.restart(run.steps.map((t) => Math.log10(1 + t)), drawn < 0 ? nearest(first) : drawn);
   }
 
   function firstBurst(point, advance, step) {
-    while (finite(point)) { advance(point, rate.value / run.samples, 1); step += 1; }
+    while (fits(point)) { advance(point, rate.value / run.samples, 1); step += 1; }
     return step;
   }
-
-  const flat = (matrix) => matrix.flat();
 
   // What is shown of a point. Features and classifiers are divided by their root mean square lengths.
   function state(point) {
@@ -89,16 +90,16 @@ live.define("collapse", (stage) => {
     const byLength = (list, length) => list.map((u) => u.map((x) => x / length));
     const centred = v.classifiers.map((w) => minus(w, v.meanClassifier));
     const [feature, classifier, centredClassifier] = [v.samples, v.classifiers, centred].map(rms);
-    const imbalance = flat(model.imbalance(point, sizes)), size = Math.sqrt(model.squaredNorm(point));
-    const first = states[0] ?? { imbalance, meanClassifier: v.meanClassifier, size };
+    const imbalance = model.imbalance(point, sizes).flat(), size = Math.sqrt(model.squaredNorm(point));
+    const first = states[0] ?? { imbalance, meanClassifier: v.meanClassifier };
     const drift = (name, now) => norm(minus(now, first[name])) / norm(first[name]);
     return {
       features: byLength(v.samples, feature), means: byLength(v.means, feature),
       classifiers: byLength(v.classifiers, classifier), centred: byLength(centred, centredClassifier),
       lengths: { feature, plain: classifier, centred: centredClassifier },
       loss: model.loss(point, sizes) / samples, margin: model.margin(point, sizes), bound: model.bound(point, sizes),
-      measures: model.measures(point, sizes), imbalance, meanClassifier: v.meanClassifier, size,
-      imbalanceDrift: drift("imbalance", imbalance), meanClassifierDrift: drift("meanClassifier", v.meanClassifier), growth: size / first.size,
+      measures: model.measures(point, sizes), imbalance, meanClassifier: v.meanClassifier,
+      imbalanceDrift: drift("imbalance", imbalance), meanClassifierDrift: drift("meanClassifier", v.meanClassifier), growth: size / run.size,
     };
   }
 
@@ -137,13 +138,17 @@ live.define("collapse", (stage) => {
     if (frame) text.push(`These steps let the imbalance Ξ drift by ${percent(s.imbalanceDrift, 2)} of its initial norm, and the mean classifier w̄ by rounding only, ${number(s.meanClassifierDrift, 1)} of its norm.`);
     else if (last.margin > 0) text.push(`The faint lines lead to step ${end}, where the margin is ${percent(last.margin / last.bound)} of its bound.`);
     else text.push(`At step ${end} the margin is still negative.`);
-    if (run.burst) text.push(`The learning rate is too large: at step ${run.burst} the numbers leave the range of the computer, and the run ends.`);
+    if (run.burst) text.push(`The learning rate is too large: at step ${run.burst} the point is more than a million times as long as at the initialisation, and the run ends.`);
     return text.join(" ");
   }
 
+  // The length in the drawing of a vector of length one: all that is drawn from here to the end of the run has room.
+  const present = () => run.states[Math.min(drawn, run.states.length - 1)];
+  const unitLength = () => HALF / (1.06 * present().reach);
+
   // A vector of the plane or of space in the drawing: right, up, and towards the reader.
   function project(v) {
-    const unit = HALF / (1.06 * run.reach);
+    const unit = unitLength();
     if (v.length === 2) return [v[0] * unit, -v[1] * unit, 0];
     const [a, b] = [turn.value, tilt.value].map((degree) => (degree * Math.PI) / 180);
     const [x, y, z] = v, across = Math.cos(a) * x + Math.sin(a) * z, deep = Math.cos(a) * z - Math.sin(a) * x;
@@ -152,45 +157,60 @@ live.define("collapse", (stage) => {
 
   const MARKERS = ["M-4 0A4 4 0 1 0 4 0A4 4 0 1 0-4 0Z", "M-3.6-3.6H3.6V3.6H-3.6Z", "M0-4.6L4.4 3.4H-4.4Z", "M0-4.9L4.9 0L0 4.9L-4.9 0Z"];
   const at = ([x, y], angle = 0) => `translate(${x.toFixed(2)} ${y.toFixed(2)}) rotate(${angle.toFixed(1)})`;
-  const line = (points, look) => element("svg:polyline", { points: points.map(([x, y]) => `${x.toFixed(2)},${y.toFixed(2)}`).join(" "), fill: "none", ...look });
-  const arrow = (tip, look) => {
-    const group = element("svg:g", look, line([[0, 0], tip], {}));
-    const head = element("svg:path", { d: "M0 0L-8-3.4L-8 3.4Z", stroke: "none", fill: look.stroke, transform: at(tip, (Math.atan2(tip[1], tip[0]) * 180) / Math.PI) });
-    group.append(head);
-    return group;
-  };
+  const path = (d, look) => element("svg:path", { d, ...look });
+  const line = (points, look) => path(`M${points.map(([x, y]) => `${x.toFixed(2)} ${y.toFixed(2)}`).join("L")}`, { fill: "none", ...look });
+  function arrow(tip, look) {
+    const turned = at(tip, (Math.atan2(tip[1], tip[0]) * 180) / Math.PI);
+    return element("svg:g", look, line([[0, 0], tip], {}), path("M0 0L-8-3.4L-8 3.4Z", { stroke: "none", fill: look.stroke, transform: turned }));
+  }
+
+  // The ways of the class means through the whole run, and the classifiers at its end.
+  function faint(which) {
+    const last = run.states.at(-1);
+    return last.means.flatMap((_, k) => [
+      line(run.states.map((s) => project(s.means[k])), { stroke: live.classes[k], "stroke-width": 1.2, "stroke-opacity": 0.45 }),
+      arrow(project(last[which][k]), { stroke: live.classes[k], "stroke-width": 2, opacity: 0.3 }),
+    ]);
+  }
+
+  // Features, classifiers and class means of a state, the nearer ones later and stronger.
+  function things(s, which) {
+    const depth = (z) => (run.sizes.d < 3 ? 1 : 0.75 + 0.25 * Math.max(-1, Math.min(1, z / unitLength())));
+    const place = (v, make) => { const p = project(v); return [p[2], make(p, depth(p[2]))]; };
+    const own = (m) => Math.floor(m / run.sizes.n);
+    return [
+      ...s.features.map((v, m) => place(v, (p, near) => path(MARKERS[own(m)], { fill: live.classes[own(m)],
+        "fill-opacity": 0.6 * near, transform: `${at(p)} scale(${0.7 + 0.3 * near})` }))),
+      ...s[which].map((w, k) => place(w, (p, near) => arrow(p, { stroke: live.classes[k], "stroke-width": 2.6, opacity: near }))),
+      ...s.means.map((v) => place(v, (p) => path("M-4-4L4 4M-4 4L4-4", { class: "live-cross", transform: at(p) }))),
+    ].sort(([z], [other]) => z - other).map(([, made]) => made);
+  }
 
   function draw() {
     if (!run || drawn < 0) return;
-    const { K, n: each } = run.sizes, s = run.states[Math.min(drawn, run.states.length - 1)], last = run.states.at(-1);
-    const which = reading.value === "centred" ? "centred" : "classifiers", color = live.classes, things = [];
-    const faint = s === last ? [] : [...Array(K).keys()].flatMap((k) => [
-      line(run.states.map((each) => project(each.means[k])), { stroke: color[k], "stroke-width": 1.2, "stroke-opacity": 0.45 }),
-      arrow(project(last[which][k]), { stroke: color[k], "stroke-width": 2, opacity: 0.3 }),
-    ]);
-    const corners = s.means.map(project), edges = corners.flatMap((u, k) => corners.slice(k + 1).map((v) => line([u, v], { class: "live-edge" })));
-    s.features.forEach((v, m) => things.push([project(v), (p, near) => element("svg:path", { d: MARKERS[Math.floor(m / each)], fill: color[Math.floor(m / each)],
-      "fill-opacity": (0.6 * near).toFixed(2), transform: `${at(p)} scale(${(0.7 + 0.3 * near).toFixed(2)})` })]));
-    s[which].forEach((w, k) => things.push([project(w), (p, near) => arrow(p, { stroke: color[k], "stroke-width": 2.6, opacity: near.toFixed(2) })]));
-    corners.forEach((p) => things.push([p, () => element("svg:path", { class: "live-cross", d: "M-4-4L4 4M-4 4L4-4", transform: at(p) })]));
-    const radius = HALF / (1.06 * run.reach), nearness = (z) => (run.sizes.d < 3 ? 1 : 0.75 + (0.25 * Math.max(-1, Math.min(1, z / radius))));
-    things.sort(([p], [q]) => p[2] - q[2]);
-    drawing.replaceChildren(element("svg:circle", { class: "live-unit", r: radius }), ...faint, ...edges, ...things.map(([p, make]) => make(p, nearness(p[2]))));
-    drawing.setAttribute("aria-label", `Step ${run.steps[run.states.indexOf(s)]}: features of ${K} classes as markers, class means as crosses, classifiers as arrows.`);
-    note.textContent = `The circle marks the root mean square length: ${number(s.lengths.feature)} for features, ${number(s.lengths[reading.value])} for classifiers. The drawing is rescaled at every step.`;
+    const s = present(), which = reading.value === "centred" ? "centred" : "classifiers", corners = s.means.map(project);
+    const edges = corners.flatMap((u, k) => corners.slice(k + 1).map((v) => line([u, v], { class: "live-edge" })));
+    const circle = element("svg:circle", { class: "live-unit", r: unitLength() });
+    drawing.replaceChildren(circle, ...(s === run.states.at(-1) ? [] : faint(which)), ...edges, ...things(s, which));
+    drawing.setAttribute("aria-label",
+      `Step ${run.steps[run.states.indexOf(s)]}: features of ${corners.length} classes as markers, class means as crosses, classifiers as arrows.`);
+    note.textContent = `The circle marks the root mean square length: ${number(s.lengths.feature)} for features, `
+      + `${number(s.lengths[reading.value])} for classifiers. The drawing is rescaled at every step.`;
   }
 
-  drawing.addEventListener("pointerdown", (event) => drawing.setPointerCapture(event.pointerId));
+  let held = null;
+  drawing.addEventListener("pointerdown", (event) => {
+    drawing.setPointerCapture(event.pointerId);
+    held = { turn: turn.value - Math.round(event.clientX), tilt: tilt.value - Math.round(event.clientY) };
+  });
   drawing.addEventListener("pointermove", (event) => {
     if (run.sizes.d < 3 || !drawing.hasPointerCapture(event.pointerId)) return;
-    turn.show((((turn.value + Math.round(event.movementX)) % 360) + 360) % 360);
-    tilt.show(Math.max(-90, Math.min(90, tilt.value + Math.round(event.movementY))));
+    turn.show((((held.turn + Math.round(event.clientX)) % 360) + 360) % 360);
+    tilt.show(Math.max(-90, Math.min(90, held.tilt + Math.round(event.clientY))));
   });
 
-  const asked = Number(stage.given.get("step") ?? 0);
-  if (!(Number.isInteger(asked) && asked >= 0 && asked <= LENGTH)) stage.complaints.push(`step=${stage.given.get("step")} in the address is no whole number from 0 to ${LENGTH}; 0 is used.`);
+  const first = stage.whole("step", 0, LENGTH, 0);
   restart();
-  if (asked <= LENGTH) player.seek(nearest(Math.max(asked, 0) || 0));
   return {
     seek: (step) => player.seek(nearest(step)),
     values: () => {
