@@ -47,7 +47,7 @@ def test_the_live_paths_have_the_losses_of_the_package(opened, C, s):
     found = shown(opened(f"?live=saddle&C={C}&s={s}"))
     C, s = sp.Rational(C), sp.Rational(s)
     simplex = sp.atan(1 / sp.sqrt(2))
-    phi = min(2 * sp.asin(sp.sqrt(s) / 2), simplex)
+    phi = min(2 * sp.asin(sp.sqrt(s) / 2), simplex).evalf(40)
     printed, corrected = symbolic.printed_family(C, s), symbolic.great_circle(C, phi)
     assert np.isclose(found["printed"], float(change(printed, C)), rtol=1e-10)
     assert np.isclose(found["corrected"], float(change(corrected, C)), rtol=1e-10)

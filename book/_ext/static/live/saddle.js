@@ -100,14 +100,19 @@ live.define("saddle", (stage) => {
   const dot = (role, [p, q], r = 1.7) => element("svg:circle", { cx: 100 * p, cy: -100 * q, r, style: `fill: var(--figure-${role}); stroke: var(--figure-ground)`, "stroke-width": 0.4 });
   const points = element("svg:g");
 
-  // Lines of equal height, by linear interpolation on triangles.
-  function level(rows, value) {
-    const parts = [], cross = ([p, q, h], [P, Q, g]) => { const t = (value - h) / (g - h); return [p + t * (P - p), q + t * (Q - q)]; };
+  // Lines of equal height at the multiples of `step` but zero, by linear interpolation on triangles.
+  function level(rows, step) {
+    const parts = [], cross = ([p, q, h], [P, Q, g], value) => { const t = (value - h) / (g - h); return [p + t * (P - p), q + t * (Q - q)]; };
+    const side = (n, u, v, ends) => { if ((u[2] < n * step) !== (v[2] < n * step)) ends.push(cross(u, v, n * step)); };
     for (let i = 1; i < rows.length; i++) for (let j = 1; j < rows[i].length; j++) {
       const [a, b, c, d] = [rows[i - 1][j - 1], rows[i - 1][j], rows[i][j], rows[i][j - 1]];
       for (const [x, y, z] of [[a, b, c], [a, c, d]]) {
-        const ends = [[x, y], [y, z], [z, x]].filter(([u, v]) => (u[2] < value) !== (v[2] < value)).map(([u, v]) => cross(u, v));
-        if (ends.length) parts.push(track(ends));
+        const most = Math.max(x[2], y[2], z[2]);
+        for (let n = Math.ceil(Math.min(x[2], y[2], z[2]) / step); n * step <= most; n++) {
+          const ends = [];
+          if (n) { side(n, x, y, ends); side(n, y, z, ends); side(n, z, x, ends); }
+          if (ends.length) parts.push(track(ends));
+        }
       }
     }
     return parts.join("");
@@ -130,11 +135,10 @@ live.define("saddle", (stage) => {
     const grid = (step) => decimal(-36, 36, step).map((q) => decimal(-16, 84, 2).map((p) => [p / 100, q / 100, change(a, p / 100, q / 100)]));
     const rows = grid(1), heights = rows.flat().map((v) => v[2]), spread = Math.max(...heights) - Math.min(...heights);
     const step = [1, 2, 5].map((m) => m * 10 ** Math.floor(Math.log10(spread / 8))).findLast((v) => v <= spread / 8);
-    const levels = Array.from({ length: 41 }, (_, i) => (i - 20) * step).filter(Boolean);
     const [far] = paths.corrected(END), way = Array.from({ length: 121 }, (_, i) => 0.8 * (i / 120) ** 2);
     slice.replaceChildren(
-      element("svg:path", paint("corrected", { d: lower(grid(0.2)), "stroke-width": 0.2, "stroke-opacity": 0.2 })),
-      element("svg:path", paint("neutral", { d: levels.map((v) => level(rows, v)).join(""), "stroke-width": 0.3 })),
+      element("svg:path", paint("corrected", { d: lower(grid(0.3)), "stroke-width": 0.3, "stroke-opacity": 0.2 })),
+      element("svg:path", paint("neutral", { d: level(rows, step), "stroke-width": 0.3 })),
       ...["corrected", "printed"].map((path) => element("svg:path", paint(path, { d: track(way.map(paths[path])), "stroke-width": 1.2 }))),
       write(100 * far, 1.6, "★", { "text-anchor": "middle", "font-size": 6, style: "fill: var(--figure-corrected)" }), write(100 * far - 5, -4, "simplex"),
       dot("bound", [0, 0]), write(-14, -2.4, "example"), write(24, -16, "green: lower loss than"), write(24, -11.6, "at the example"),
