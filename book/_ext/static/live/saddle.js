@@ -137,7 +137,7 @@ live.define("saddle", (stage) => {
     const step = [1, 2, 5].map((m) => m * 10 ** Math.floor(Math.log10(spread / 8))).findLast((v) => v <= spread / 8);
     const [far] = paths.corrected(END), way = Array.from({ length: 121 }, (_, i) => 0.8 * (i / 120) ** 2);
     slice.replaceChildren(
-      element("svg:path", paint("corrected", { d: lower(grid(0.3)), "stroke-width": 0.3, "stroke-opacity": 0.2 })),
+      element("svg:path", paint("corrected", { d: lower(grid(0.3)), "stroke-width": 0.36, "stroke-opacity": 0.2 })),
       element("svg:path", paint("neutral", { d: level(rows, step), "stroke-width": 0.3 })),
       ...["corrected", "printed"].map((path) => element("svg:path", paint(path, { d: track(way.map(paths[path])), "stroke-width": 1.2 }))),
       write(100 * far, 1.6, "★", { "text-anchor": "middle", "font-size": 6, style: "fill: var(--figure-corrected)" }), write(100 * far - 5, -4, "simplex"),
@@ -165,8 +165,8 @@ live.define("saddle", (stage) => {
     saidOfPaths.textContent = [
       `At s = 1 + α = ${exact(s)} the printed path is at squared distance ${number(distance ** 2)} from the example, and its loss is ${higher(printed)} than the example's.`,
       s < END ? `At the same distance the loss of the corrected path is ${higher(corrected)}.` : `The corrected path has ended at the simplex, whose loss is ${higher(corrected)}.`,
-      least === null ? `For C = ${C}, which is below ${THRESHOLD}…, every computed point of the printed path is higher than the example, so the path serves no ε.`
-        : `For C = ${C} the printed path serves every ε above ${number(least)} and no smaller one; the corrected path serves every ε.`,
+      least === null ? `For C = ${C}, which is below ${THRESHOLD}…, every computed point of the printed path is higher than the example, so the path satisfies (11) for no ε.`
+        : `For C = ${C} the printed path satisfies (11) for every ε above ${number(least)} and for no smaller one. The corrected path satisfies it for every ε.`,
     ].join(" ");
   }
 
