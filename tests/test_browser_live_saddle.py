@@ -73,10 +73,8 @@ def test_the_live_path_serves_no_epsilon_exactly_below_the_threshold(opened):
 
 def descended(kind, C, rate, size, seed, steps):
     """The end of one run in numpy, with the random numbers of the figure."""
-    if kind == "batch":
-        numbers = uniform(seed)
-    else:
-        numbers = iter(size * normal(seed, 32 * steps).reshape(-1, 2, 4, 4))
+    noise = iter(size * normal(seed, 32 * steps).reshape(-1, 2, 4, 4))
+    numbers = uniform(seed) if kind == "batch" else noise
 
     def gradient(W, H):
         weights = 4 * (np.arange(4) == int(4 * next(numbers))) if kind == "batch" else 1  # of the samples
