@@ -82,6 +82,11 @@ def test_every_figure_has_a_caption(html):
         assert text.count("<figure ") == text.count("<figcaption>"), path.name
 
 
+def test_no_page_shows_a_place_in_memory(html):
+    shown = {p.name for p in html.rglob("*.html") if re.search(r"\bat 0x[0-9a-f]+", p.read_text(encoding="utf8"))}
+    assert shown == set()
+
+
 def test_no_page_loads_anything_from_another_host(html):
     pattern = r"<(?:script|img)[^>]+src=\"(https?:[^\"]+)|<link[^>]+stylesheet[^>]+href=\"(https?:[^\"]+)"
     loaded = {p.name: re.findall(pattern, p.read_text(encoding="utf8")) for p in pages(html)}
