@@ -199,15 +199,14 @@ def faults_of(data, begins):
     return faults
 
 
-def link(html, pages, size):
-    """Name the PDF on the landing page, in the place that waits for it there."""
-    page = html / "book" / "index.html"
-    text = page.read_text(encoding="utf8")
+#: The place on the landing page that waits for the link, hidden until it is there.
+PLACE = re.compile(r'(<p id="pdf-edition")[^>]*>.*?</p>', re.DOTALL)
+
+
+def link(landing, pages, size):
+    """Name the PDF on the landing page."""
     told = f'The whole book as <a href="../{NAME}">one PDF</a>, {pages} pages on A4, {size / 1e6:.0f} MB.'
-    new, count = re.subn(r'(<p id="pdf-edition")[^>]*>.*?</p>', rf"\1>{told}</p>", text, count=1, flags=re.S)
-    if not count:
-        raise ValueError(f'{page}: expected <p id="pdf-edition">, the place for the link to the PDF')
-    results.write(page, new)
+    results.write(landing, PLACE.sub(rf"\1>{told}</p>", landing.read_text(encoding="utf8"), count=1))
 
 
 def make(html):
@@ -239,15 +238,16 @@ def make(html):
 def main(html=ROOT / "_build" / "html"):
     """Write the PDF into the folder of the rendered book and link it from the landing page."""
     html = Path(html).resolve()
-    if not (html / "book" / "index.html").is_file():
-        sys.exit(f"{html}: expected the rendered book; make book renders it")
+    landing = html / "book" / "index.html"
+    if not landing.is_file() or not PLACE.search(landing.read_text(encoding="utf8")):
+        sys.exit(f"{html}: expected the rendered book, with a place for the link to the PDF; make book renders it")
     chromium()
     with alone(html.parent / "book.lock", "printing the book"):
         data = make(html)
         with pikepdf.open(io.BytesIO(data)) as pdf:
             pages = len(pdf.pages)
         results.write(html / NAME, data)
-        link(html, pages, len(data))
+        link(landing, pages, len(data))
     say(f"The book is printed, {pages} pages: open {html / NAME}")
 
 
