@@ -23,7 +23,7 @@ live.define("saddle", (stage) => {
   };
   const along = (path, C, s) => change(C * C, ...paths[path](s));
 
-  // The least s from which on the printed path is not above the example, or null: no such s is below 9/16 e^(−4a).
+  // The least s at which the printed path is no longer above the example, or null: by the proposition at least 9/16 e^(−4a).
   function crossing(C) {
     let low = (9 / 16) * Math.exp(-4 * C * C);
     const ratio = (1 / low) ** (1 / 400), above = (s) => along("printed", C, s) > 0;
