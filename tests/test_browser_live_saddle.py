@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import sympy as sp
+from axe_playwright_python.sync_playwright import Axe
 
 from ncpaper import flow, margin, symbolic, ulpm
 from tests.test_browser_live import STATIC, normal, uniform
@@ -68,7 +69,7 @@ def test_the_live_path_serves_no_epsilon_exactly_below_the_threshold(opened):
     page.get_by_label("scale of the example, C").press("ArrowLeft")
     assert shown(page)["C"] == 0.65
     assert shown(page)["epsilon"] is None
-    assert "satisfies (11) for no ε" in page.locator(".live-said").first.inner_text()
+    page.get_by_text("satisfies (11) for no ε").wait_for()
 
 
 def descended(kind, C, rate, size, seed, steps):
@@ -138,3 +139,20 @@ def test_a_live_run_that_diverges_is_said_and_ends(opened):
 def test_the_live_saddle_fits_a_phone(opened):
     page = opened("?live=saddle&noise=gauss&size=0.5&rate=1", viewport={"width": 390, "height": 800})
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+
+
+def test_in_its_chapter_the_live_saddle_is_accessible_in_both_themes_and_a_picture_in_print(browser, html):
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    chapter = (html / "book" / "motivating_example.html").as_uri()
+    page.goto(f"{chapter}?live=saddle&noise=gauss&seed=1#fig-motivating-example-live")
+    page.locator("figure.live-saddle[data-live=ready]").wait_for()
+    for scheme in ("light", "dark"):
+        page.evaluate("(scheme) => { document.documentElement.dataset.theme = scheme; }", scheme)
+        page.evaluate("() => Promise.allSettled(document.getAnimations().map(a => a.finished))")  # colours fading in
+        found = Axe().run(page, context="figure.live-saddle")
+        assert [v["id"] for v in found.response["violations"]] == [], scheme
+    assert page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    page.emulate_media(media="print")
+    assert page.locator("figure.live-saddle > svg.drawing").is_visible()
+    assert not page.locator(".live-stage").is_visible()
+    page.close()

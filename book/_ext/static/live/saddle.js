@@ -23,7 +23,7 @@ live.define("saddle", (stage) => {
   };
   const along = (path, C, s) => change(C * C, ...paths[path](s));
 
-  // The least s from which on the printed path is not above the example, or null: no such s is below 9/16 e^(−4a).
+  // The least s at which the printed path is no longer above the example, or null: by the proposition at least 9/16 e^(−4a).
   function crossing(C) {
     let low = (9 / 16) * Math.exp(-4 * C * C);
     const ratio = (1 / low) ** (1 / 400), above = (s) => along("printed", C, s) > 0;
@@ -162,12 +162,21 @@ live.define("saddle", (stage) => {
     points.replaceChildren(dot("corrected", paths.corrected(s)), dot("printed", paths.printed(s)));
     losses.mark(distance <= frame.x[1] ? distance : null);
     slice.setAttribute("aria-label", `The slice at C = ${C}, with lines of equal loss. The corrected path runs along the valley of lower loss to the simplex. The printed path leaves at an angle to the valley.`);
-    saidOfPaths.textContent = [
+    sayOfPaths([
       `At s = 1 + α = ${exact(s)} the printed path is at squared distance ${number(distance ** 2)} from the example, and its loss is ${higher(printed)} than the example's.`,
       s < END ? `At the same distance the loss of the corrected path is ${higher(corrected)}.` : `The corrected path has ended at the simplex, whose loss is ${higher(corrected)}.`,
       least === null ? `For C = ${C}, which is below ${THRESHOLD}…, every computed point of the printed path is higher than the example, so the path satisfies (11) for no ε.`
         : `For C = ${C} the printed path satisfies (11) for every ε above ${number(least)} and for no smaller one. The corrected path satisfies it for every ε.`,
-    ].join(" ");
+    ].join(" "));
+  }
+
+  // As stage.say: at once, but not again within a second.
+  let waiting, words;
+  function sayOfPaths(text) {
+    words = text;
+    if (waiting) return;
+    saidOfPaths.textContent = text;
+    waiting = setTimeout(() => { waiting = undefined; if (saidOfPaths.textContent !== words) sayOfPaths(words); }, 1000);
   }
 
   // -------------------------------------------------------------------------------------------------- the noise
