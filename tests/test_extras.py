@@ -7,13 +7,17 @@ import pytest
 from ncpaper import claims, extras, results
 
 
-@pytest.mark.parametrize("read", [lambda: claims.read(extras.PACKAGE / "book" / "claims.yml"),
-                                  lambda: results.load(results.RECORDED / "none.json")], ids=["ledger", "record"])  # fmt: skip
-def test_a_ledger_or_record_that_is_missing_is_named_with_the_way_to_get_it(read):
-    with pytest.raises(
-        FileNotFoundError, match=r"(claims\.yml|none\.json): not found; .*pip install \. there installs"
-    ):
-        read()
+MISSING = {
+    "ledger": lambda: claims.read(extras.PACKAGE / "book" / "claims.yml"),
+    "record": lambda: results.load(results.RECORDED / "none.json"),
+}
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_a_ledger_or_record_that_is_missing_is_named_with_the_way_to_get_it(name):
+    expected = r"(claims\.yml|none\.json): not found; .*pip install \. there installs"
+    with pytest.raises(FileNotFoundError, match=expected):
+        MISSING[name]()
 
 
 def test_another_file_that_is_missing_is_named_alone(tmp_path):
