@@ -6,7 +6,6 @@ import pytest
 
 from ncpaper import claims, extras, results
 
-
 MISSING = {
     "ledger": lambda: claims.read(extras.PACKAGE / "book" / "claims.yml"),
     "record": lambda: results.load(results.RECORDED / "none.json"),
