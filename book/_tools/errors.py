@@ -66,10 +66,14 @@ def digests(entry, claim, root=ROOT):
     return {"error_sha256": hashlib.sha256(error).hexdigest(), "sources_sha256": hashlib.sha256(sources).hexdigest()}
 
 
-def outdated(entries, ledger, made, kind="sources_sha256"):
-    """The claims whose rows were made from another error and other tests, or from other sources, than the present ones."""
-    found = {row["claim"]: row.get(kind) for row in made}
-    return [e["claim"] for e in entries if found.get(e["claim"]) != digests(e, ledger[e["claim"]])[kind]]
+def outdated(entries, ledger, made, kinds=("error_sha256", "sources_sha256")):
+    """The claims without a row, or whose row was made from something else than the present state, of the given kinds."""
+    found, old = {row["claim"]: row for row in made}, []
+    for entry in entries:
+        row, state = found.get(entry["claim"], {}), digests(entry, ledger[entry["claim"]])
+        if any(row.get(kind) != state[kind] for kind in kinds):
+            old.append(entry["claim"])
+    return old
 
 
 def run_tests(tree, tests, report):
