@@ -37,12 +37,17 @@ def manifest():
     return {entry["name"]: entry for entry in entries}
 
 
+#: The recorded runs that a chapter reads; most chapters compute all that they show.
+RECORDED = {"figure_3": "vgg-*.json", "ensembles": "ensembles.json", "network": "features-*.npz"}
+
+
 @cache
 def records(chapter):
-    """The certificates of the recorded runs that a chapter reads, by the name of the file; none for most chapters."""
-    if "results.RECORDED" not in (ROOT / "book" / f"{chapter}.md").read_text(encoding="utf8"):
+    """The certificates of the recorded runs that a chapter reads, by the name of the file, empty where it has none."""
+    if chapter not in RECORDED:
         return {}
-    return {file.name: results.load(file)[1] for file in sorted((FIGURES / "data").glob("*.json"))}
+    files = sorted((FIGURES / "data").glob(RECORDED[chapter]))
+    return {file.name: results.load(file)[1] if file.suffix == ".json" else {} for file in files}
 
 
 def kind(entry):
@@ -119,13 +124,20 @@ def recorded(runs):
     if not runs:
         return ""
     files = {f"figures/data/{name}": results.sha256(FIGURES / "data" / name) for name in runs}
-    inputs = {name: digest for made in runs.values() for name, digest in made["inputs"].items()}
-    seeds = ", ".join(map(str, sorted({made["seed"] for made in runs.values()})))
-    hours = sum(made["seconds"] for made in runs.values()) / 3600
-    machines = "; ".join(dict.fromkeys(made["hardware"] for made in runs.values()))
-    return f"""<p>The chapter reads {len(runs)} recorded runs with the seeds {seeds}. Together they took {hours:.1f} hours.
-The machine: {escape(machines)}.</p>{hashes("SHA-256 of the records:", files)}
-{hashes("SHA-256 of the images and labels, as the records give it:", inputs)}"""
+    inputs = {name: digest for made in runs.values() for name, digest in made.get("inputs", {}).items()}
+    seeds = sorted({made["seed"] for made in runs.values() if made.get("seed") is not None})
+    seconds, machines = (
+        sum(made.get("seconds", 0) for made in runs.values()),
+        [m["hardware"] for m in runs.values() if "hardware" in m],
+    )
+    said = f"The chapter reads {len(runs)} recorded {'run' if len(runs) == 1 else 'runs'}"
+    said += f" with the seeds {', '.join(map(str, seeds))}. " if seeds else ". "
+    said += f"Together they took {seconds / 3600:.1f} hours. " if seconds else ""
+    said += f"The machine: {escape('; '.join(dict.fromkeys(machines)))}." if machines else ""
+    parts = [f"<p>{said}</p>", hashes("SHA-256 of the records:", files)]
+    return "".join(
+        [*parts, hashes("SHA-256 of the images and labels, as the records give it:", inputs) if inputs else ""]
+    )
 
 
 def made(entry, ran):
