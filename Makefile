@@ -19,7 +19,7 @@ RUN := $(ENV)/bin/python -I book/_tools/clean.py
 RENDERED := tests/test_figures.py tests/test_map.py $(sort $(wildcard tests/test_book*.py tests/test_browser*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help ready book chapter outputs figures release test test-release lint bench errors ensembles data train lock clean
+.PHONY: help ready book chapter pdf outputs figures release test test-release lint bench errors ensembles data train lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,10 @@ book: $(READY) ## execute every chapter afresh and render the book into _build/h
 chapter: $(READY) ## execute the chapter NAME afresh and show it alone: make chapter NAME=figure_2
 	@echo "Executing the chapter $(NAME) and rendering it alone"
 	@$(RUN) book/_tools/chapter.py "$(NAME)"
+
+pdf: $(READY) ## print the rendered book into one PDF beside it (minutes; needs Chromium), rendering it first when it is not there
+	@test -f _build/html/book/index.html || $(MAKE) --no-print-directory book
+	@$(RUN) book/_tools/pdf.py _build/html
 
 outputs: $(READY) ## rewrite the committed notebooks beside the chapters, and counts and addresses in README and citation file
 	@echo "Executing the chapters; the notebooks with their outputs go to book/*.ipynb"

@@ -63,7 +63,7 @@ def bound(W: Float[ndarray, "K d"], H: Float[ndarray, "d M"], y: Int[ndarray, " 
 
 @door
 def normalized_margin(W: Float[ndarray, "K d"], H: Float[ndarray, "d M"], y: Int[ndarray, " M"]) -> float:
-    r"""The margin of the direction, :math:`q_{\min} / (\|W\|_F^2 + \|H\|_F^2)`.
+    r"""The normalised margin, :math:`q_{\min} / (\|W\|_F^2 + \|H\|_F^2)`.
 
     Raises
     ------

@@ -51,6 +51,13 @@ def test_every_name_of_the_table_of_symbols_is_in_the_package():
     assert [n for n in names if n[1] and not hasattr(importlib.import_module(f"ncpaper.{n[0]}"), n[1])] == []
 
 
+def test_every_row_of_the_tables_of_symbols_is_a_place(html):
+    text = (html / "book" / "notation.html").read_text(encoding="utf8")
+    rows = re.findall(r"<tr class=\"row-\w+\"><td>(.*?)</td>", text)
+    assert len(rows) > 25
+    assert [row for row in rows if '<span class="target" id="symbol-' not in row] == []
+
+
 def test_every_internal_link_leads_to_a_page_and_an_anchor(html):
     found, broken = pages(html), []
     for path, page in found.items():
@@ -73,6 +80,11 @@ def test_every_figure_has_a_caption(html):
     for path in html.glob("book/*.html"):
         text = path.read_text(encoding="utf8")
         assert text.count("<figure ") == text.count("<figcaption>"), path.name
+
+
+def test_no_page_shows_a_place_in_memory(html):
+    shown = {p.name for p in html.rglob("*.html") if re.search(r"\bat 0x[0-9a-f]+", p.read_text(encoding="utf8"))}
+    assert shown == set()
 
 
 def test_no_page_loads_anything_from_another_host(html):

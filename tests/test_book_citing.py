@@ -133,7 +133,8 @@ def test_under_a_figure_of_recorded_runs_stand_their_hashes_seeds_and_inputs(htm
 
 def test_the_chapter_on_figure_3_reads_every_record_that_its_figures_name():
     text = (ROOT / "book" / "figure_3.md").read_text(encoding="utf8")
-    assert 'for seed in range(3)] for preset in ("laptop", "pocket")' in text
+    for part in ('RECORDED / f"vgg-{name}.json"', 'f"{preset}-{seed}"', '("laptop", "pocket")', "range(3)"):
+        assert part in text
     assert 'RECORDED.glob("vgg-pocket-*.json")' in text
     read = ("vgg-laptop-[0-2].json", "vgg-pocket-*.json")
     assert [name for name in citing.records("figure_3") if not any(fnmatch(name, pattern) for pattern in read)] == []

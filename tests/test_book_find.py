@@ -24,7 +24,9 @@ PAGE = """<html><body><a id="outside">x</a><article>
 <div class="cell" id="check"><details><div class="highlight"><pre><span></span><span class="c1"># What is checked,</span>
 <span class="c1"># in words.</span>
 <span class="n">x</span></pre></div></details></div>
-<table><tr id="row"><td>q</td><td>the margin</td><td>code</td></tr></table>
+<table><tr><td><span id="symbol-rho"></span><span class="math">\\(\\rho\\)</span></td>
+<td>norm of a point</td><td>code</td></tr>
+<tr id="row"><td>q</td><td>the margin</td><td>code</td></tr></table>
 <dl class="glossary"><dt id="term-KKT">KKT</dt><dd><p>First-order conditions.</p><p>More.</p></dd></dl>
 <div class="claim-card admonition" id="card"><p>Printed.</p>
 <p>Proof: <a href="#check-x">cell</a></p><details>all</details></div>
@@ -47,6 +49,7 @@ def page(tmp_path):
         ("equation-e", r"(M1) \[x = y\]"),
         ("check", "What is checked, in words."),
         ("row", "q the margin"),
+        ("symbol-rho", r"\(\rho\) norm of a point"),
         ("term-KKT", "KKT First-order conditions."),
         ("card", "Printed."),
         ("long", "Short."),
@@ -116,6 +119,7 @@ def test_places_of_a_page_are_found_by_kind(page):
         "thm": ("result", "Theorem M1 (Bound)", ["theorem m1"]),
         "equation-e": ("equation", "Equation (M1)", ["eq m1"]),
         "term-KKT": ("word", "KKT", ["kkt"]),
+        "symbol-rho": ("word", "ρ", ["rho", "ρ"]),
     }
 
 

@@ -47,6 +47,18 @@ def test_every_card_has_printed_and_true_side_by_side_with_the_verdict(page, htm
     assert page.evaluate(CARDS) == wanted
 
 
+@pytest.mark.parametrize(("name", "wide"), [("layer_peeled", 1), ("figure_2", 1), ("landscape", 0)])
+def test_on_a_phone_three_panels_side_by_side_scroll_in_their_own_box(browser, html, name, wide):
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto((html / "book" / f"{name}.html").as_uri())
+    boxes = page.eval_on_selector_all(".drawing-box", "es => es.map(e => [e.clientWidth, e.scrollWidth])")
+    assert len(boxes) == wide
+    assert all(shown < 390 and width > 500 for shown, width in boxes)
+    assert page.evaluate("() => document.documentElement.scrollWidth") == 390
+    context.close()
+
+
 def test_a_link_into_a_folded_proof_opens_it(page, html):
     page.goto((html / "book" / "margin_bound.html").as_uri())
     assert not any(page.evaluate(FOLDS))

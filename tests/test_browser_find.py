@@ -58,9 +58,12 @@ def results(page, address, query):
         ("fig-2a", "book/figure_2.html#claim-fig-2a"),
         ("neural collapse margin", "book/margin_bound.html#claim-def-3-1-margin"),
         ("upper bound on the margin", "book/margin_bound.html#claim-lemma-3-1-bound"),
+        ("margin", "book/notation.html#term-margin"),
+        ("smoothed margin", "book/notation.html#term-smoothed-margin"),
+        ("rho", "book/notation.html#symbol-rho"),
     ],
 )
-def test_a_query_leads_first_to_the_card_of_its_claim(page, site, query, first):
+def test_a_query_leads_first_to_the_card_or_the_definition_that_it_names(page, site, query, first):
     assert results(page, site, query)[0][0].startswith(first)
 
 
@@ -99,6 +102,8 @@ CARD = "#hover-card:not([hidden])"
         ("margin_bound", "a.reference.internal[href='motivating_example.html#chapter-motivating-example']", ""),
         ("claims", "a.reference.internal[href$='#claim-theorem-3-4-13']", "a tangent direction"),
         ("errata", "a.reference.internal[href$='#claim-def-3-1-margin']", "definition of the neural collapse margin"),
+        ("margin_bound", "a.reference.internal[href='notation.html#symbol-q-min']", "margin of the data set"),
+        ("margin_bound", "a.reference.internal[href='notation.html#term-gap']", "minus the logit of one wrong class"),
     ],
 )
 def test_a_reference_shows_what_it_refers_to_with_its_formulas_set(page, html, where, link, says):
@@ -115,9 +120,10 @@ def test_a_reference_shows_what_it_refers_to_with_its_formulas_set(page, html, w
     page.wait_for_selector("#hover-card", state="hidden")
 
 
-def test_a_reference_shows_itself_on_keyboard_focus_until_escape(page, html):
+@pytest.mark.parametrize("start", ["#claim-", "notation.html#symbol-", "notation.html#term-"])
+def test_a_reference_shows_itself_on_keyboard_focus_until_escape(page, html, start):
     page.goto((html / "book" / "margin_bound.html").as_uri())
-    link = page.locator("article a.reference.internal[href^='#claim-']").first
+    link = page.locator(f"article a.reference.internal[href^='{start}']").first
     link.evaluate("e => { e.focus({focusVisible: true}) }")
     page.wait_for_selector(CARD)
     assert link.get_attribute("aria-describedby") == "hover-card"

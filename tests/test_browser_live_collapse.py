@@ -157,6 +157,10 @@ def test_what_the_address_asks_in_vain_is_said_and_replaced(visit):
     assert "scale=7 in the address is not one of 0.01, 0.03, 0.1, 0.3, 1, 3; 0.3 is used." in text
     assert "classes=five in the address is not one of plane, space; plane is used." in text
     assert "step=soon in the address is no whole number from 0 to 10000; 0 is used." in text
+    slider = page.get_by_label("gradient descent")
+    slider.press("ArrowRight")
+    slider.press("ArrowRight")
+    assert said(page).count("scale=7") == 1
     assert shown == values(visit())
 
 
@@ -189,6 +193,20 @@ def test_the_figure_is_worked_with_the_keyboard_alone(visit):
     page.keyboard.press("f")  # four, in space
     assert len(values(page)["measures"]) == 6
     assert page.get_by_label("turn").is_visible()
+
+
+def test_the_play_stands_still_while_the_figure_is_out_of_view(visit):
+    page = visit()
+    page.evaluate("() => document.body.append(Object.assign(document.createElement('p'), {style: 'height: 3000px'}))")
+    page.get_by_role("button", name="play").click()
+    page.wait_for_function("() => live.stages.collapse.values().step > 0")
+    page.evaluate("() => scrollTo(0, 3000)")
+    page.wait_for_timeout(200)
+    gone = values(page)["step"]
+    page.wait_for_timeout(500)
+    assert values(page)["step"] == gone
+    page.evaluate("() => scrollTo(0, 0)")
+    page.wait_for_function(f"() => live.stages.collapse.values().step > {gone}")
 
 
 def test_the_drawing_turns_with_the_mouse(visit):

@@ -66,6 +66,13 @@ def test_every_proof_is_preceded_by_its_idea(text):
         assert "**Idea of the proof" in before, page[proof.start() : proof.start() + 120]
 
 
+@pytest.mark.parametrize("text", **NAME)
+def test_a_chapter_links_four_symbols_and_terms_or_more_and_each_of_them_once(text):
+    links = re.findall(r"\{(?:sym|term)\}`(?:[^`]*<)?([^`>]*)>?`", text.read_text(encoding="utf8"))
+    assert len(links) >= 4
+    assert [link for link in links if links.count(link) > 1] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_few_sentences_are_long(page):
     """At most one sentence in fifty has more than forty words, and none more than sixty."""

@@ -42,7 +42,7 @@ def records(chapter):
     """The certificates of the recorded runs that a chapter reads, by the name of the file; none for most chapters."""
     if "results.RECORDED" not in (ROOT / "book" / f"{chapter}.md").read_text(encoding="utf8"):
         return {}
-    return {file.name: results.load(file)[1] for file in sorted((FIGURES / "data").glob("*.json"))}
+    return {file.name: results.load(file)[1] for file in sorted((FIGURES / "data").glob("vgg-*.json"))}
 
 
 def kind(entry):

@@ -11,6 +11,8 @@ IMAGE = re.compile(r'<img\b(?=[^>]*\bsrc="[^"]*_images/([^"/]+\.svg)")[^>]*?/?>'
 ATTRIBUTE = re.compile(r'\b(alt|style|class)="([^"]*)"')
 PROLOGUE = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<(title|desc|metadata|style)\b.*?</\1>", re.DOTALL)
 GLYPH = re.compile(r'<path id="(DejaVu[^"]*|STIX[^"]*|Cm[^"]*)".*?/>', re.DOTALL)
+AXES = re.compile(r'<g id="axes_\d+">\s*<g id="patch_\d+">\s*<path d="M ([\d.]+) \S+\s+L ([\d.]+) ')
+SIZE = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
 ID, REFERENCE = re.compile(r'\bid="([^"]*)"'), re.compile(r'(?:url\(|href=")#([^")]*)')
 
 GALLERY = "book/gallery"
@@ -55,6 +57,17 @@ def drawing(svg, number, alt, look, classes, glyphs):
     )
 
 
+def is_in_columns(svg):
+    """Whether a figure has three panels or more side by side, so that the screen of a phone is too narrow for them."""
+    if [round(float(x)) for x in SIZE.search(svg).groups()] == [round(72 * inches) for inches in style.SIZES["row"]]:
+        return True
+    columns, right = 0, 0.0
+    for start, end in sorted((float(a), float(b)) for a, b in AXES.findall(svg)):
+        if start > right and end - start > 40:  # to the right of the column before, and wider than a colour bar
+            columns, right = columns + 1, end
+    return columns >= 3
+
+
 def inline(app, pagename, templatename, context, doctree):
     """Put each SVG of the page in the place of the image that shows it."""
     if pagename == GALLERY:  # many pictures, loaded as they come into view
@@ -69,9 +82,10 @@ def inline(app, pagename, templatename, context, doctree):
             return match[0]
         given = dict(ATTRIBUTE.findall(match[0]))
         svg = source.read_text(encoding="utf8")
-        return drawing(
+        text = drawing(
             svg, next(numbers), given.get("alt", ""), given.get("style"), given.get("class", "").split(), glyphs
         )
+        return f'<span class="drawing-box" tabindex="0">{text}</span>' if is_in_columns(svg) else text
 
     if "body" in context:
         context["body"] = IMAGE.sub(put, context["body"])

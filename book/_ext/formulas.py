@@ -26,6 +26,9 @@ def visit_displaymath(self, node):
 
 
 def is_atom(node):
+    """Whether a node is a formula, a badge, or a symbol that is a link."""
+    if isinstance(node, nodes.reference):
+        return any("std-sym" in child["classes"] for child in node.findall(nodes.math))
     return isinstance(node, nodes.math) or (isinstance(node, nodes.inline) and "badge" in node["classes"])
 
 

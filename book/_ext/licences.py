@@ -58,7 +58,7 @@ def rows():
         what, licence = VENDORED.get(name, ("vendored", file.read_text(encoding="utf8").split("\n")[0]))
         found.append((name, what, licence, file))
     fonts = Path(mpl.get_data_path(), "fonts", "ttf")
-    return sorted(found + [(*said, fonts / file) for file, said in FONTS.items()])
+    return sorted(found + [(*said, fonts / file) for file, said in FONTS.items()], key=lambda row: row[0].lower())
 
 
 def target(name):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 from citing import Block, manifest
+from docutils import nodes
 
 from ncpaper import provenance
 
@@ -24,7 +25,7 @@ def plain(markup):
 
 def described(doctree, default):
     """What a page is about: its part in brief, up to the end of a sentence, or the description of the book."""
-    brief = next((n for n in doctree.findall() if "brief" in n.get("classes", ())), None) if doctree else None
+    brief = next((box for box in doctree.findall(nodes.container) if "brief" in box["classes"]), None)
     if brief is None:
         return default
     text = " ".join(brief.astext().split()).removeprefix("In brief. ")

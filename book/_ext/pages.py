@@ -1,6 +1,10 @@
 """Small repairs of the theme's HTML: no third-party hosts, no script twice, names that screen readers can use."""
 
+import re
 from pathlib import Path
+
+#: An argument's kind with the function that checks it, which Python shows by its place in memory.
+CHECKED = re.compile(r"~?(?:typing\.)?Annotated\[(\w+), <function \S+ at 0x[0-9a-f]+>\]")
 
 THIRD_PARTY = ("unpkg.com", "cdn.jsdelivr.net", "cdnjs.cloudflare.com")
 
@@ -18,6 +22,11 @@ SWAPS = [
         '<div id="pst-primary-sidebar" role="region" aria-label="Book contents" class="',
     ),
 ]
+
+
+def signature(app, what, name, obj, options, arguments, returns):
+    """The signature of a function without the functions that check its arguments."""
+    return tuple(text and CHECKED.sub(r"\1", text) for text in (arguments, returns))
 
 
 def drop_scripts(app, pagename, templatename, context, doctree):
@@ -52,6 +61,8 @@ def repair(app, exception):
 
 def setup(app):
     app.add_config_value("alone", False, "")  # whether one chapter is written, and no other page
+    app.setup_extension("sphinx.ext.autodoc")
+    app.connect("autodoc-process-signature", signature)
     app.connect("html-page-context", drop_scripts, priority=900)
     app.connect("build-finished", repair)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

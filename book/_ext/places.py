@@ -1,7 +1,7 @@
 """What the search finds first: the places of the book (``find.js``), from its written pages.
 
-A place is a claim card, a section, a numbered result or equation, or a word of the glossary. Each has names, as "theorem
-3.4" and "eq 14" for a card, by which a query in any usual spelling finds it, and a snippet without formulas.
+A place is a claim card, a section, a numbered result or equation, a term of the glossary, or a symbol. Each has names,
+as "theorem 3.4" and "eq 14" for a card, by which a query in any usual spelling finds it, and a snippet without formulas.
 """
 
 import json
@@ -116,9 +116,16 @@ def equation(element, _):
 
 
 def word(element, _):
-    """A word of the glossary."""
+    """A term of the glossary."""
     words = plain(element.find_next_sibling("dd"))
     return ("word", plain(element), [spelled(plain(element))], words, short(words))
+
+
+def symbol(element, _):
+    """A symbol of the notation page: found by its name in TeX, as "rho", and by its sign."""
+    sign, meaning = (plain(cell) for cell in element.find_parent("tr").find_all("td")[:2])
+    name = element["id"].removeprefix("symbol-").replace("-", " ")
+    return ("word", sign, list(dict.fromkeys([spelled(name), spelled(sign)])), meaning, short(meaning))
 
 
 KINDS = {
@@ -127,6 +134,7 @@ KINDS = {
     ".proof.admonition[id]:has(.caption-number)": result,
     "div.math[id^='equation-']": equation,
     "dl.glossary dt[id]": word,
+    "td span[id^='symbol-']": symbol,
 }
 
 

@@ -39,7 +39,7 @@ def icons(sheet, used):
 def shrink(font, characters):
     """Leave in the font file ``font`` these characters, and of its names only copyright and licence."""
     options = subset.Options(name_IDs=[0, 13, 14], notdef_outline=True)
-    loaded = ttLib.TTFont(font)
+    loaded = ttLib.TTFont(font, recalcTimestamp=False)
     subsetter = subset.Subsetter(options)
     subsetter.populate(unicodes=[ord(c) for c in characters])
     subsetter.subset(loaded)

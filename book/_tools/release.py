@@ -33,7 +33,10 @@ from ncpaper import provenance, results  # noqa: E402
 
 CC_BY = provenance.LICENCE_ADDRESS
 MIT = "https://spdx.org/licenses/MIT"
-LICENCES = {CC_BY: "Creative Commons Attribution 4.0 International", MIT: "MIT License"}
+LICENCES = {
+    CC_BY: ("Creative Commons Attribution 4.0 International", "For the text and the figures with their data."),
+    MIT: ("MIT License", "For the code."),
+}
 KINDS = {"svg": "picture (SVG)", "pdf": "picture (PDF)", "png": "picture (PNG)", "csv": "data (CSV)"}
 FORMATS = {".ipynb": "application/x-ipynb+json", ".cff": "application/yaml", "": "text/plain"}
 
@@ -114,8 +117,8 @@ def descriptions(release, version):
 def root(crate, citation, public, revision):
     """Say in a crate what the whole is; return its author."""
     author = crate.add(ContextEntity(crate, "#developers", {"@type": "Organization", "name": provenance.AUTHORS}))
-    for address, name in LICENCES.items():
-        crate.add(ContextEntity(crate, address, {"@type": "CreativeWork", "name": name}))
+    for address, (name, told) in LICENCES.items():
+        crate.add(ContextEntity(crate, address, {"@type": "CreativeWork", "name": name, "description": told}))
     crate.name, crate.description = citation["title"], " ".join(citation["abstract"].split())
     crate.datePublished = str(citation["date-released"])
     crate.license = [crate.get(address) for address in LICENCES]

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
+from bs4 import BeautifulSoup
 from pybtex.database import parse_string
 
-from tests.test_addresses import SET, Head, lacking
+from tests.test_book_addresses import SET, Head, lacking
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
@@ -69,9 +70,14 @@ def test_every_page_says_what_it_shows_where_it_is_shared(published):
         assert found["og:url"] == f"{SET['site']}book/{name}.html"
         assert (published / found["og:image"].removeprefix(SET["site"])).is_file()
         assert all(found[f"og:{key}"] for key in ("title", "description", "type", "site_name", "image:alt"))
-    assert Head(pages(published)["geometry"]).properties["og:description"].startswith("Neural collapse") or (
-        "collapse" in Head(pages(published)["geometry"]).properties["og:description"]
-    )
+
+
+def test_a_chapter_is_described_by_its_own_words_in_brief(published):
+    said = {name: Head(text).properties["og:description"] for name, text in pages(published).items()}
+    brief = hover.soup(published / "book" / "geometry.html").select_one(".brief").get_text(" ")
+    assert " ".join(brief.split()).removeprefix("In brief. ").startswith(said["geometry"][:60])
+    assert said["geometry"][-1] in ".?!"
+    assert said["geometry"] != said["gallery"]
 
 
 def test_every_page_is_described_in_words_of_schema_org(published):
@@ -94,9 +100,14 @@ def test_the_pictures_and_places_of_the_descriptions_exist(published):
                 assert (published / thing["contentUrl"].removeprefix(SET["site"])).is_file()
 
 
+def buttons(page):
+    """Where the buttons above a page lead."""
+    soup = BeautifulSoup(page.read_text(encoding="utf8"), "html.parser")
+    return [a["href"] for a in soup.select(".article-header-buttons a[href]")]
+
+
 def test_the_buttons_lead_to_the_repository_the_text_to_edit_and_binder(published):
-    soup = hover.soup(published / "book" / "margin_bound.html")
-    links = [a["href"] for a in soup.select(".article-header-buttons a[href]")]
+    links = buttons(published / "book" / "margin_bound.html")
     assert SET["repository"] in links
     assert f"{SET['repository']}/edit/main/book/margin_bound.md" in links
     assert any(link.startswith(f"{SET['repository']}/issues/new?") for link in links)
@@ -109,9 +120,10 @@ def test_the_buttons_lead_to_the_repository_the_text_to_edit_and_binder(publishe
 
 
 def test_the_address_to_edit_names_a_file_of_the_repository(published):
-    for page in sorted((published / "book").glob("*.html")):
-        for a in hover.soup(page).select(".article-header-buttons a[href*='/edit/main/']"):
-            assert (ROOT / a["href"].partition("/edit/main/")[2]).is_file()
+    links = [link for page in sorted((published / "book").glob("*.html")) for link in buttons(page)]
+    edited = [link.partition("/edit/main/")[2] for link in links if "/edit/main/" in link]
+    assert len(edited) == len(pages(published))
+    assert [name for name in edited if not (ROOT / name).is_file()] == []
 
 
 def test_citations_carry_the_permanent_link(published):

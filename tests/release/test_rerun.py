@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -16,6 +17,14 @@ SITE = ROOT / "_build" / "html"
 sys.path.insert(0, str(ROOT / "book" / "_tools"))
 import archive  # noqa: E402
 import ready  # noqa: E402
+
+#: What the marker of a ready environment says, printed by the unpacked tool itself.
+MARKER = """
+import json, pathlib, sys
+sys.path.insert(0, "book/_tools")
+import ready
+print(json.dumps(ready.expected(pathlib.Path(".venv").absolute())))
+"""
 
 #: The variables of these tests' own environment would lead a program back to this tree.
 OUTSIDE = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "NCPAPER", "JUPYTER"))}
@@ -74,21 +83,32 @@ def test_the_site_offers_the_archive_of_this_revision():
 
 
 def test_a_chapter_is_rerun_by_make_in_the_unpacked_folder_without_git(unpacked):
-    python = borrowing(unpacked / ".venv")
-    (unpacked / ".venv" / ready.MARKER).write_text(
-        run(
-            python, "-I", "-c", "import sys, json; sys.path.insert(0, 'book/_tools'); import ready; from pathlib import "
-            "Path; print(json.dumps(ready.expected(Path('.venv').absolute())))", cwd=unpacked,
-        )
-    )  # fmt: skip
+    python = borrowing(unpacked / ".venv")  # made ready here, in place of an installation of minutes
+    (unpacked / ".venv" / ready.MARKER).write_text(run(python, "-I", "-c", MARKER, cwd=unpacked))
     said = run("make", "chapter", "NAME=margin_bound", cwd=unpacked)
     page = unpacked / "_build" / "chapter" / "html" / "book" / "margin_bound.html"
     assert f"open {page}" in said
     text = page.read_text(encoding="utf8")
     assert archive.of(ROOT).sha256 in text, "the archive made again in the unpacked folder is the same"
-    links = re.findall(r'<a [^<>]*href="([^":#]+)', text)
+    links = [link for link in re.findall(r'<a [^<>]*href="([^"#]+)', text) if ":" not in link]
     assert links
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_a_changed_parameter_that_breaks_an_assertion_says_what_was_expected(unpacked, tmp_path):
+    changed = tmp_path / "a lecture"
+    shutil.copytree(unpacked / "ncpaper", changed / "ncpaper")
+    shutil.copytree(unpacked / "book", changed / "book")
+    chapter = changed / "book" / "geometry.md"
+    text, given = chapter.read_text(encoding="utf8"), "scale, rate, seeds = 0.3, 0.1,"
+    assert given in text
+    chapter.write_text(text.replace(given, "scale, rate, seeds = 0.3, 0.0001,"), encoding="utf8")
+    python = borrowing(changed / ".venv")
+    command = [python, "-I", "book/_tools/clean.py", "book/_tools/chapters.py", tmp_path / "out", "geometry"]
+    said = run(*command, cwd=changed, succeeds=False)
+    assert re.search(
+        r"AssertionError: expected residuals below half of those at initialisation, the largest ratio is ", said
+    )
 
 
 def test_a_tool_of_the_unpacked_folder_makes_the_same_archive_again(unpacked, tmp_path):
@@ -112,7 +132,7 @@ def test_a_downloaded_notebook_runs_outside_the_repository_with_the_same_printed
 import nbclient, nbformat
 stored = nbformat.read("stored.ipynb", 4)
 rerun = nbclient.NotebookClient(nbformat.read("stored.ipynb", 4), kernel_name="python3").execute()
-printed = [["".join(o["text"]) for cell in b.cells for o in cell.get("outputs", []) if "text" in o] for b in (stored, rerun)]
+printed = [[o.text for cell in b.cells for o in cell.get("outputs", []) if "text" in o] for b in (stored, rerun)]
 assert printed[0] and printed[0] == printed[1], printed
 """
     run(python, "-I", "-c", code, cwd=work)

@@ -53,8 +53,11 @@ live.define("collapse", (stage) => {
   // -------------------------------------------------------------------------------------------------- the run
   let run, drawn = -1;
   const recorded = [...new Set([0, ...Array.from({ length: FRAMES }, (_, i) => Math.round(LENGTH ** (i / (FRAMES - 1))))])];
-  const nearest = (step) => run.steps.reduce((best, t, f) => (Math.abs(Math.log((t + 1) / (step + 1))) < Math.abs(Math.log((run.steps[best] + 1) / (step + 1))) ? f : best), 0);
-  const fits = (point) => Math.sqrt(model.squaredNorm(point)) <= MOST * run.size;  // not where a number is no number
+  function nearest(step) {
+    const away = (t) => Math.abs(Math.log((t + 1) / (step + 1)));
+    return run.steps.reduce((best, t, frame) => (away(t) < away(run.steps[best]) ? frame : best), 0);
+  }
+  const fits = (point) => Math.sqrt(model.squaredNorm(point)) <= MOST * run.size;  // false also for NaN
 
   // Gradient descent, with all that is shown at the recorded steps; it ends where the steps throw the point far away.
   function restart() {
@@ -154,32 +157,45 @@ live.define("collapse", (stage) => {
 
   const MARKERS = ["M-4 0A4 4 0 1 0 4 0A4 4 0 1 0-4 0Z", "M-3.6-3.6H3.6V3.6H-3.6Z", "M0-4.6L4.4 3.4H-4.4Z", "M0-4.9L4.9 0L0 4.9L-4.9 0Z"];
   const at = ([x, y], angle = 0) => `translate(${x.toFixed(2)} ${y.toFixed(2)}) rotate(${angle.toFixed(1)})`;
-  const line = (points, look) => element("svg:polyline", { points: points.map(([x, y]) => `${x.toFixed(2)},${y.toFixed(2)}`).join(" "), fill: "none", ...look });
-  const arrow = (tip, look) => {
-    const group = element("svg:g", look, line([[0, 0], tip], {}));
-    const head = element("svg:path", { d: "M0 0L-8-3.4L-8 3.4Z", stroke: "none", fill: look.stroke, transform: at(tip, (Math.atan2(tip[1], tip[0]) * 180) / Math.PI) });
-    group.append(head);
-    return group;
-  };
+  const path = (d, look) => element("svg:path", { d, ...look });
+  const line = (points, look) => path(`M${points.map(([x, y]) => `${x.toFixed(2)} ${y.toFixed(2)}`).join("L")}`, { fill: "none", ...look });
+  function arrow(tip, look) {
+    const turned = at(tip, (Math.atan2(tip[1], tip[0]) * 180) / Math.PI);
+    return element("svg:g", look, line([[0, 0], tip], {}), path("M0 0L-8-3.4L-8 3.4Z", { stroke: "none", fill: look.stroke, transform: turned }));
+  }
+
+  // The ways of the class means through the whole run, and the classifiers at its end.
+  function faint(which) {
+    const last = run.states.at(-1);
+    return last.means.flatMap((_, k) => [
+      line(run.states.map((s) => project(s.means[k])), { stroke: live.classes[k], "stroke-width": 1.2, "stroke-opacity": 0.45 }),
+      arrow(project(last[which][k]), { stroke: live.classes[k], "stroke-width": 2, opacity: 0.3 }),
+    ]);
+  }
+
+  // Features, classifiers and class means of a state, the nearer ones later and stronger.
+  function things(s, which) {
+    const depth = (z) => (run.sizes.d < 3 ? 1 : 0.75 + 0.25 * Math.max(-1, Math.min(1, z / unitLength())));
+    const place = (v, make) => { const p = project(v); return [p[2], make(p, depth(p[2]))]; };
+    const own = (m) => Math.floor(m / run.sizes.n);
+    return [
+      ...s.features.map((v, m) => place(v, (p, near) => path(MARKERS[own(m)], { fill: live.classes[own(m)],
+        "fill-opacity": 0.6 * near, transform: `${at(p)} scale(${0.7 + 0.3 * near})` }))),
+      ...s[which].map((w, k) => place(w, (p, near) => arrow(p, { stroke: live.classes[k], "stroke-width": 2.6, opacity: near }))),
+      ...s.means.map((v) => place(v, (p) => path("M-4-4L4 4M-4 4L4-4", { class: "live-cross", transform: at(p) }))),
+    ].sort(([z], [other]) => z - other).map(([, made]) => made);
+  }
 
   function draw() {
     if (!run || drawn < 0) return;
-    const { K, n: each } = run.sizes, s = present(), last = run.states.at(-1);
-    const which = reading.value === "centred" ? "centred" : "classifiers", color = live.classes, things = [];
-    const faint = s === last ? [] : [...Array(K).keys()].flatMap((k) => [
-      line(run.states.map((each) => project(each.means[k])), { stroke: color[k], "stroke-width": 1.2, "stroke-opacity": 0.45 }),
-      arrow(project(last[which][k]), { stroke: color[k], "stroke-width": 2, opacity: 0.3 }),
-    ]);
-    const corners = s.means.map(project), edges = corners.flatMap((u, k) => corners.slice(k + 1).map((v) => line([u, v], { class: "live-edge" })));
-    s.features.forEach((v, m) => things.push([project(v), (p, near) => element("svg:path", { d: MARKERS[Math.floor(m / each)], fill: color[Math.floor(m / each)],
-      "fill-opacity": (0.6 * near).toFixed(2), transform: `${at(p)} scale(${(0.7 + 0.3 * near).toFixed(2)})` })]));
-    s[which].forEach((w, k) => things.push([project(w), (p, near) => arrow(p, { stroke: color[k], "stroke-width": 2.6, opacity: near.toFixed(2) })]));
-    corners.forEach((p) => things.push([p, () => element("svg:path", { class: "live-cross", d: "M-4-4L4 4M-4 4L4-4", transform: at(p) })]));
-    const radius = unitLength(), nearness = (z) => (run.sizes.d < 3 ? 1 : 0.75 + (0.25 * Math.max(-1, Math.min(1, z / radius))));
-    things.sort(([p], [q]) => p[2] - q[2]);
-    drawing.replaceChildren(element("svg:circle", { class: "live-unit", r: radius }), ...faint, ...edges, ...things.map(([p, make]) => make(p, nearness(p[2]))));
-    drawing.setAttribute("aria-label", `Step ${run.steps[run.states.indexOf(s)]}: features of ${K} classes as markers, class means as crosses, classifiers as arrows.`);
-    note.textContent = `The circle marks the root mean square length: ${number(s.lengths.feature)} for features, ${number(s.lengths[reading.value])} for classifiers. The drawing is rescaled at every step.`;
+    const s = present(), which = reading.value === "centred" ? "centred" : "classifiers", corners = s.means.map(project);
+    const edges = corners.flatMap((u, k) => corners.slice(k + 1).map((v) => line([u, v], { class: "live-edge" })));
+    const circle = element("svg:circle", { class: "live-unit", r: unitLength() });
+    drawing.replaceChildren(circle, ...(s === run.states.at(-1) ? [] : faint(which)), ...edges, ...things(s, which));
+    drawing.setAttribute("aria-label",
+      `Step ${run.steps[run.states.indexOf(s)]}: features of ${corners.length} classes as markers, class means as crosses, classifiers as arrows.`);
+    note.textContent = `The circle marks the root mean square length: ${number(s.lengths.feature)} for features, `
+      + `${number(s.lengths[reading.value])} for classifiers. The drawing is rescaled at every step.`;
   }
 
   let held = null;

@@ -38,6 +38,13 @@ window.live = (() => {
   }
   const percent = (x, digits = 3) => `${number(100 * x, digits)} %`;
 
+  // A number beside an axis; a large one as a power of ten, so that it has room.
+  function tick(v) {
+    if (v === null || Math.abs(v) < 1e4) return v === null ? null : String(+v.toPrecision(8)).replace("-", "−");
+    const [coefficient, n] = v.toExponential(1).split("e").map(Number);
+    return `${coefficient === 1 ? "" : `${coefficient}·`}10${raised(n)}`.replace("-", "−");
+  }
+
   // Where a logarithmic axis has labels: powers of ten, as many as `room` holds; other numbers where it spans no decade.
   function decades(least, most, room) {
     const first = Math.ceil(Math.log10(least) - 1e-9), last = Math.floor(Math.log10(most) + 1e-9);
@@ -180,10 +187,13 @@ window.live = (() => {
     // The sentence below the figure: at once, but not again within a second; what comes between waits for its end.
     say(text) {
       this.text = [...this.complaints, text].join(" ");
-      this.waiting ??= setTimeout(() => {
-        this.waiting = undefined;
-        if (this.said.textContent !== this.text) this.say(this.text);
-      }, 1000, this.said.textContent = this.text);
+      if (!this.waiting) this.utter();
+    }
+    utter() {
+      this.waiting = undefined;
+      if (this.said.textContent === this.text) return;
+      this.said.textContent = this.text;
+      this.waiting = setTimeout(() => this.utter(), 1000);
     }
 
     // Whether the reader prefers reduced motion.
@@ -209,17 +219,17 @@ window.live = (() => {
         playing = wanted;
         button.textContent = playing ? "pause" : "play";
         stage.said.setAttribute("aria-live", playing ? "off" : "polite");  // read out when it stops
-        before = null;
-        clock = at < times.length - 1 ? times[at] : times[0];
+        go(playing && at === times.length - 1 ? 0 : at);
+        [before, clock] = [null, times[at]];
         if (playing) requestAnimationFrame(tick);
-        else go(at);
       }
       function tick(now) {
         if (!playing) return;
-        const span = times.at(-1) - times[0], passed = (now - (before ?? now)) / 1000;
-        if (!stage.calm || !seen || before === null || passed >= seconds / 16) {
+        if (!seen || before === null) before = now;
+        const passed = (now - before) / 1000, jump = seconds / 16;
+        if (passed > 0 && (!stage.calm || passed >= jump)) {
           before = now;
-          if (seen) clock += passed ? Math.min(passed, stage.calm ? 1 : 0.1) / seconds * span : 0;
+          clock += Math.min(passed, stage.calm ? jump : 0.1) / seconds * (times.at(-1) - times[0]);
           const next = times.findIndex((t) => t > clock + 1e-9);
           go(next < 0 ? times.length - 1 : next - 1);
         }
@@ -294,7 +304,7 @@ window.live = (() => {
           splits: (u, _, least, most) => decades(least, most, (across ? u.width / 40 : u.height / 30)),
           filter: (_, splits) => splits,
           values: (_, splits) => splits.map((v) => (Math.abs(Math.log10(v) % 1) < 1e-9 || Math.abs(Math.log10(v) % 1) > 1 - 1e-9 ? power(v) : number(v, 1))),
-        } : {}),
+        } : { values: (_, splits) => splits.map(tick) }),
         ...(a.splits ? { splits: () => a.splits } : {}),
         ...(a.format ? { values: (_, splits) => splits.map((v) => (v === null ? null : a.format(v))) } : {}),
       });
