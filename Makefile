@@ -71,7 +71,7 @@ bench: $(READY) ## measure the speed, as ratios within one run
 	@echo "Measuring; the table is printed"
 	@$(RUN) tests/bench.py
 
-errors: $(READY) ## make one deliberate error for each claim, in a copy, and see which of its tests fails (minutes)
+errors: $(READY) ## make one deliberate error for each claim, in a copy, and see which of its tests fails; OPTIONS=--all makes every row again
 	@echo "Making the errors of tests/errors.yml, one after another; the table goes to tests/errors.json"
 	@$(RUN) book/_tools/errors.py $(OPTIONS)
 

@@ -56,7 +56,7 @@ def positive(name, value):
     return number
 
 
-#: A number of classes, of things there must be one of, of things there may be none of; a number; a positive one.
+# A number of classes, of things there must be one of, of things there may be none of; a number; a positive one.
 Classes = Annotated[int, lambda name, value: integer(name, value, 2)]
 Count = Annotated[int, lambda name, value: integer(name, value, 1)]
 Natural = Annotated[int, lambda name, value: integer(name, value, 0)]

@@ -47,18 +47,19 @@ def address(html):
 
 @pytest.fixture(scope="session")
 def visits(browser, html, address):
-    """What the browser finds on each page, loaded once."""
-    found = {}
+    """What the browser finds on each page, loaded once, in one session as a reader's: what pages share is fetched once."""
+    found, context = {}, browser.new_context()
     for path in sorted(p for p in html.rglob("*.html") if "_static" not in p.parts and p != html / "index.html"):
         name = str(path.relative_to(html))  # the index only leads on
-        found[name] = visit(browser, address, name)
+        found[name] = visit(context, address, name)
+    context.close()
     return found
 
 
-def visit(browser, address, name):
+def visit(context, address, name):
     """Faults, formulas, kilobytes, windows too narrow, boxes with their sizes, and the formulas on a phone."""
-    context, faults, narrow = browser.new_context(viewport={"width": 1280, "height": 844}), [], []
-    page = context.new_page()
+    page, faults, narrow = context.new_page(), [], []
+    page.set_viewport_size({"width": 1280, "height": 844})
     page.on("request", lambda r: faults.append(r.url) if not r.url.startswith((address, "data:")) else None)
     page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda e: faults.append(str(e)))
@@ -71,7 +72,7 @@ def visit(browser, address, name):
             narrow.append(width)
     page.evaluate("() => window.formulas?.fit(document)")
     waiting, scrolling, displayed = page.evaluate(ON_A_PHONE)
-    context.close()
+    page.close()
     return {
         "faults": faults,
         "formulas": formulas,
@@ -132,6 +133,40 @@ def test_pages_open_in_the_colours_the_reader_prefers(browser, address, scheme):
     page = context.new_page()
     page.goto(f"{address}/book/index.html")
     assert page.evaluate("() => document.documentElement.dataset.theme") == scheme
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_colours_are_known_without_the_scripts_of_the_theme(browser, address, scheme):
+    context = browser.new_context(color_scheme=scheme)
+    page = context.new_page()
+    page.route("**/pydata-sphinx-theme.js*", lambda route: route.abort())
+    page.goto(f"{address}/book/index.html")
+    assert page.evaluate("() => document.documentElement.dataset.theme") == scheme
+    context.close()
+
+
+def test_the_fonts_of_the_formulas_are_asked_for_before_any_formula_is_set(browser, address):
+    context = browser.new_context()
+    page = context.new_page()
+    page.route("**/formulas.js*", lambda route: route.abort())
+    page.goto(f"{address}/book/margin_bound.html")
+    page.evaluate("() => document.fonts.ready")
+    loaded = "() => [...document.fonts].filter(f => f.status === 'loaded').map(f => f.family.replaceAll('\"', ''))"
+    assert page.locator(".katex").count() == 0
+    assert {"KaTeX_Main", "KaTeX_Math", "KaTeX_Size1"} <= set(page.evaluate(loaded))
+    context.close()
+
+
+def test_the_switch_of_the_folds_is_in_its_place_before_the_formulas_are_set(browser, address):
+    """What is put before the sections later makes the browser style all formulas a second time."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.add_init_script("""Object.defineProperty(window, "formulas", {
+        set(made) { window.early = document.querySelectorAll("button.fold-switch").length; this.made = made; },
+        get() { return this.made; } });""")
+    page.goto(f"{address}/book/margin_bound.html")
+    assert page.evaluate("() => window.early") == 1
     context.close()
 
 

@@ -24,10 +24,9 @@ HEADER = (ROOT / "book" / "margin_bound.md").read_text(encoding="utf8").split("\
 FIGURE = "from ncpaper import style\n\nstyle.use()\nfig, ax = style.figure('wide')\nax.plot([0, 1])\nprint(__debug__)"
 
 
-@pytest.fixture
-def tree(tmp_path):
-    """A copy of the package and the tools, with a function that runs a chapter of the given code there."""
-    folder = tmp_path / "a copy"
+def copy_of_the_tree(place):
+    """A copy of the package and the tools, as a function that runs a chapter of the given code there."""
+    folder = place / "a copy"
     shutil.copytree(TOOLS, folder / "book" / "_tools")
     shutil.copytree(ROOT / "ncpaper", folder / "ncpaper")
 
@@ -35,13 +34,24 @@ def tree(tmp_path):
         text = f"{HEADER}\n\n# Title\n\n```{{code-cell}} python\n{code}\n```\n"
         (folder / "book" / "small.md").write_text(text, encoding="utf8")
         command = [sys.executable, "-I", folder / "book" / "_tools" / "clean.py"]
-        command += [folder / "book" / "_tools" / "chapters.py", tmp_path / "out"]
+        command += [folder / "book" / "_tools" / "chapters.py", place / "out"]
         done = subprocess.run(command, capture_output=True, text=True, env=os.environ | given)
         assert done.returncode == 0, done.stderr
-        return (tmp_path / "out" / "small.ipynb").read_text(encoding="utf8"), done.stderr
+        return (place / "out" / "small.ipynb").read_text(encoding="utf8"), done.stderr
 
     run.folder = folder
     return run
+
+
+@pytest.fixture
+def tree(tmp_path):
+    return copy_of_the_tree(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """The notebook of a chapter with a figure, where the reader has configured nothing."""
+    return copy_of_the_tree(tmp_path_factory.mktemp("plain"))(FIGURE)[0]
 
 
 # The package of the tree
@@ -101,10 +111,10 @@ READERS = (startup_file, startup_of_python, matplotlibrc, matplotlibrc_at_home, 
 
 
 @pytest.mark.parametrize("configure", READERS, ids=lambda f: f.__name__.replace("_", " "))
-def test_a_chapter_does_not_see_the_readers_configuration(tree, tmp_path, configure):
+def test_a_chapter_does_not_see_the_readers_configuration(tree, plain, tmp_path, configure):
     home = tmp_path / "home"
     home.mkdir()
-    (found, said), (plain, _) = tree(FIGURE, **configure(home)), tree(FIGURE)
+    found, said = tree(FIGURE, **configure(home))
     assert found == plain
     assert "mine" not in said
 

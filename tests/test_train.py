@@ -11,6 +11,7 @@ import pickle
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -938,18 +939,47 @@ def test_the_layer_shared_by_two_processes_is_that_of_pytorch_on_the_whole_batch
         torch.testing.assert_close(shares[0][i] + shares[1][i], parameter.grad, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("settings", [SHARED, SHARED_NORMALISED], ids=lambda settings: settings.reading)
-def test_two_processes_continue_one_with_the_same_measures(data, tmp_path, settings):
+def by_torchrun(words, folder):
+    """Two processes as a user starts them."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*launcher, "-m", "tests.training", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr
+
+
+def one_of_two(rank, port, words, log):
+    """The command line with the variables that ``torchrun`` gives to a process."""
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    os.environ.update(address, RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2")
+    training.make_quick()
+    cli(*words, log=log)
+
+
+def by_forks(words, folder):
+    """Two processes that need not import PyTorch again."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    logs = [folder / f"{rank}.log" for rank in (0, 1)]
+    both = [FRESH.Process(target=one_of_two, args=(rank, port, words, logs[rank])) for rank in (0, 1)]
+    [process.start() for process in both]
+    [process.join() for process in both]
+    assert [process.exitcode for process in both] == [0, 0], [log.read_text() for log in logs]
+
+
+@pytest.mark.parametrize(
+    ("settings", "start"),
+    [(SHARED, by_torchrun), (SHARED_NORMALISED, by_forks)],
+    ids=lambda given: getattr(given, "reading", None) or given.__name__.replace("_", " "),
+)
+def test_two_processes_continue_one_with_the_same_measures(data, tmp_path, settings, start):
     one = train.run(settings, bar=False)
     path = tmp_path / "run.pt"
     assert (
         in_a_fresh_process(run_and_die, path, "loss_and_errors", 8 if settings is SHARED else 2, settings)
         == -signal.SIGKILL
     )
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    words = [*launcher, "-m", "tests.training", *tiny_words(tmp_path, settings)]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
-    assert done.returncode == 0, done.stderr
+    start(tiny_words(tmp_path, settings), tmp_path)
     two, made = results.load(tmp_path / "run.json")
     assert made["processes"] == 2
     one_sample = {"errors": 1, "accuracy": 1 / 257, "nc4_agreement": 1 / 257}

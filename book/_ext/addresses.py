@@ -20,13 +20,7 @@ EDIT = {"github": "edit", "gitlab": "-/edit"}
 
 
 def checked(found):
-    """The two addresses as a mapping; raise ``ValueError`` naming the setting and what was expected.
-
-    Examples
-    --------
-    >>> checked({"repository": "", "site": "https://example.org/book"})["site"]
-    'https://example.org/book/'
-    """
+    """The two addresses as a mapping; raise ``ValueError`` naming the setting and what was expected."""
     if not isinstance(found, dict) or set(found) != {"repository", "site"}:
         raise ValueError(f"addresses: expected the two settings repository and site, got {found!r}")
     for name, value in found.items():

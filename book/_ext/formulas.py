@@ -70,6 +70,12 @@ class Together(SphinxPostTransform):
         parent.extend(done)
 
 
+#: The fonts that most pages with formulas need. They are asked for before the formulas are set: each font that comes
+#: later makes the browser lay out the whole page again.
+FONTS = ["1em KaTeX_Main", "italic 1em KaTeX_Math"]
+FONTS += [f"1em KaTeX_{name}" for name in ("Caligraphic", "AMS", "Size1", "Size2", "Size3", "Size4")]
+
+
 def add_scripts(app, pagename, templatename, context, doctree):
     """Load KaTeX where the page has a formula, or shows one of another page on hover."""
     formulas = app.env.get_domain("math")
@@ -79,6 +85,7 @@ def add_scripts(app, pagename, templatename, context, doctree):
     app.add_css_file("katex/katex.min.css")
     app.add_js_file("katex/katex.min.js", loading_method="defer")
     app.add_js_file(None, body=f"window.formulaMacros = {json.dumps(macros)}")
+    app.add_js_file(None, body=f"{json.dumps(FONTS)}.forEach((font) => document.fonts.load(font))")
     app.add_js_file("formulas.js", loading_method="defer")
 
 

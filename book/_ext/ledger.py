@@ -1,10 +1,11 @@
 """Directives that render the ledger: claim cards, badges, the claims page, the errata, the gallery."""
 
+import json
 import re
+import sys
 from pathlib import Path
 
 import citing
-import yaml
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective, SphinxRole
@@ -12,6 +13,8 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from ncpaper import claims
 
 ROOT = claims.LEDGER.parents[1]
+sys.path.insert(0, str(ROOT / "book" / "_tools"))
+import errors  # noqa: E402
 
 #: A sign beside each verdict, for those who do not see its colour.
 GLYPHS = {
@@ -25,7 +28,6 @@ GLYPHS = {
     "not observed": "◌",
     "not tested": "–",
 }
-ERRORS = (Path("tests/errors.yml"), Path("tests/errors.json"))
 
 
 def slug(verdict):
@@ -200,19 +202,33 @@ class Summary(Rendered):
 
 
 class Errors(Rendered):
-    """The deliberate error of each claim, in words, and the test that sees it, or the reason why none does."""
+    """The deliberate error of each claim, in words, and the test that sees it, or the reason why none does.
+
+    Above them stands which rows were made from the files as they are now.
+    """
 
     def text(self, ledger):
-        for path in ERRORS:
-            self.env.note_dependency(str(ROOT / path))
-        entries, made = (yaml.safe_load((ROOT / path).read_text(encoding="utf8")) for path in ERRORS)  # JSON is YAML
+        for path in (errors.ERRORS, errors.TABLE):
+            self.env.note_dependency(str(path))
+        entries, made = errors.read(), json.loads(errors.TABLE.read_text(encoding="utf8"))
+        old = errors.outdated(entries, {name: vars(claim) for name, claim in ledger.items()}, made)
         caught = {row["claim"]: row["caught"] for row in made}
         rows = [":::{list-table}", ":header-rows: 1", ":widths: 20 35 45", "", "* - claim\n  - error\n  - seen by"]
         for entry in entries:
             claim, test = ledger[entry["claim"]], caught[entry["claim"]]
             seen = f"{{test}}`{test}`" if test else entry["reason"]
             rows.append(f"* - {{ref}}`{claim.id} <{claim.anchor}>`\n  - {entry.get('words', 'none')}\n  - {seen}")
-        return "\n".join([*rows, ":::"])
+        return "\n".join([age(len(made), old), "", *rows, ":::"])
+
+
+def age(number, old):
+    """How many rows of the table of the errors were made from the present files, and which were not."""
+    if not old:
+        return f"All {number} rows were made from the present files."
+    names = ", ".join(f"`{name}`" for name in old)
+    return (
+        f"{number - len(old)} of {number} rows were made from the present files, and these from earlier ones: {names}."
+    )
 
 
 class Errata(Rendered):

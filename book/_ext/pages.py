@@ -8,7 +8,15 @@ CHECKED = re.compile(r"~?(?:typing\.)?Annotated\[(\w+), <function \S+ at 0x[0-9a
 
 THIRD_PARTY = ("unpkg.com", "cdn.jsdelivr.net", "cdnjs.cloudflare.com")
 
+#: The colours the reader prefers, known before anything is drawn: set later, they style the whole page a second time.
+THEME = (
+    'document.documentElement.dataset.theme = localStorage.getItem("theme") || "auto";',
+    "document.documentElement.dataset.theme = { light: 'light', dark: 'dark' }[document.documentElement.dataset.mode]"
+    " || (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light');",
+)
+
 SWAPS = [
+    THEME,
     ('<summary aria-label="Toggle hidden content">', "<summary>"),
     ('<span class="search-button__kbd-shortcut">', '<span class="search-button__kbd-shortcut" aria-hidden="true">'),
     ('<i class="theme-switch ', '<i aria-hidden="true" class="theme-switch '),

@@ -1,9 +1,10 @@
 """Make one deliberate error for each claim, in a copy of the tree, and see which of its tests fails.
 
-    python book/_tools/errors.py [CLAIM ...]
+    python book/_tools/errors.py [--all | CLAIM ...]
 
 The errors are those of ``tests/errors.yml``; ``make test`` shows that the same tests pass without them. The table is
-written to ``tests/errors.json``; with claims named, only their rows are made again.
+written to ``tests/errors.json``. The rows of the claims named are made again, or all; without either, those that were made
+from other sources than the present ones.
 """
 
 import contextlib
@@ -47,14 +48,32 @@ def spoiled(text, entry):
     return text.replace(entry["old"], entry["new"])
 
 
-def digest(entry, claim, root=ROOT):
-    """The SHA-256 of what a row is made from: the error, the claim's tests, the file it spoils, those of the tests."""
-    tests = [*claim["tests"], *claim["refutes"]]
-    files = sorted({entry.get("file", "book/claims.yml"), *(test.partition("::")[0] for test in tests)})
-    total = hashlib.sha256(json.dumps([entry, tests], sort_keys=True).encode())
-    for name in files:
-        total.update((root / name).read_bytes())
-    return total.hexdigest()
+def claims_of(path=ROOT / "book" / "claims.yml"):
+    """The claims of the ledger by id, without the package, which the forks alone may import."""
+    return {claim["id"]: claim for claim in read(path)}
+
+
+def tests_of(claim):
+    """The tests of a claim: those of what is true, then those of what is printed."""
+    return [*claim["tests"], *claim["refutes"]]
+
+
+def digests(entry, claim, root=ROOT):
+    """Two SHA-256 of what a row is made from: the error with the claim's tests by name, and the contents of their files."""
+    files = sorted({entry.get("file", "book/claims.yml"), *(test.partition("::")[0] for test in tests_of(claim))})
+    error = json.dumps([entry, tests_of(claim)], sort_keys=True).encode()
+    sources = b"".join(hashlib.sha256((root / name).read_bytes()).digest() for name in files)
+    return {"error_sha256": hashlib.sha256(error).hexdigest(), "sources_sha256": hashlib.sha256(sources).hexdigest()}
+
+
+def outdated(entries, ledger, made, kinds=("error_sha256", "sources_sha256")):
+    """The claims without a row, or whose row was made from something else than the present state, of the given kinds."""
+    found, old = {row["claim"]: row for row in made}, []
+    for entry in entries:
+        row, state = found.get(entry["claim"], {}), digests(entry, ledger[entry["claim"]])
+        if any(row.get(kind) != state[kind] for kind in kinds):
+            old.append(entry["claim"])
+    return old
 
 
 def run_tests(tree, tests, report):
@@ -91,48 +110,57 @@ def caught(tree, tests):
     return failed[1] if failed else None
 
 
-def attempt(tree, entry, claim):
-    """Make the error of an entry in the tree, run the tests of its claim, take the error back; the test that sees it."""
+def attempt(tree, entry, tests):
+    """Make the error of an entry in the tree, run the tests, take the error back; the first test that sees it."""
     path = tree / entry["file"]
     sound = path.read_text(encoding="utf8")
     path.write_text(spoiled(sound, entry), encoding="utf8")
     try:
-        return caught(tree, [*claim["tests"], *claim["refutes"]])
+        return caught(tree, tests)
     finally:
         path.write_text(sound, encoding="utf8")
 
 
-def rows(entries, ledger):
+def rows(entries, ledger, made):
     """The rows of the table, printed as they come; an error that could not be judged ends the run."""
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder).resolve() / "tree"
         shutil.copytree(ROOT, tree, ignore=LEFT_OUT)
         for number, entry in enumerate(entries, 1):
-            claim = ledger[entry["claim"]]
-            sources = digest(entry, claim)
-            test = attempt(tree, entry, claim) if "old" in entry else None
+            claim, earlier = ledger[entry["claim"]], made.get(entry["claim"], {}).get("caught")
+            state = digests(entry, claim)
+            tests = sorted(tests_of(claim), key=lambda name: name != earlier)  # the one that saw it before comes first
+            test = attempt(tree, entry, tests) if "old" in entry else None
             seen = test or entry.get("reason", "SURVIVED")
             print(f"{number:3d}/{len(entries)} {entry['claim']}: {entry.get('words', 'no error')}: {seen}", flush=True)
-            yield {"claim": entry["claim"], "caught": test, "sources_sha256": sources}
+            yield {"claim": entry["claim"], "caught": test, **state}
 
 
 def main(chosen):
-    """Make the rows of the chosen claims, of all where none is named; fail for a survivor without a reason."""
-    ledger, entries = {claim["id"]: claim for claim in read(ROOT / "book" / "claims.yml")}, read()
-    if unknown := set(chosen) - set(ledger):
+    """Make the rows of the chosen claims, or all, or those out of date; fail for a survivor without a reason."""
+    ledger, entries = claims_of(), read()
+    if unknown := set(chosen) - set(ledger) - {"--all"}:
         raise SystemExit(f"no claim {', '.join(sorted(unknown))} in the ledger")
-    for name in LIBRARIES:
+    table = json.loads(TABLE.read_text(encoding="utf8")) if TABLE.is_file() else []
+    wanted = set(ledger) if "--all" in chosen else set(chosen or outdated(entries, ledger, table))
+    for name in LIBRARIES if wanted else ():
         importlib.import_module(name)
-    made = {row["claim"]: row for row in (json.loads(TABLE.read_text(encoding="utf8")) if TABLE.is_file() else [])}
-    for row in rows([e for e in entries if not chosen or e["claim"] in chosen], ledger):
+    made = {row["claim"]: row for row in table}
+    for row in rows([entry for entry in entries if entry["claim"] in wanted], ledger, made):
         made[row["claim"]] = row
-    table = [made[entry["claim"]] for entry in entries if entry["claim"] in made]
-    TABLE.write_text(json.dumps(table, indent=1) + "\n", encoding="utf8")
+        write([made[entry["claim"]] for entry in entries if entry["claim"] in made])
     survivors = [
         e["claim"] for e in entries if "reason" not in e and made.get(e["claim"], {}).get("caught", "not run") is None
     ]
     if survivors:
         raise SystemExit(f"no test sees the errors of {', '.join(survivors)}")
+
+
+def write(table):
+    """The rows as the table, whole or not at all: it is written after each row, so that a run can be interrupted."""
+    temporary = TABLE.with_suffix(".partial")
+    temporary.write_text(json.dumps(table, indent=1) + "\n", encoding="utf8")
+    temporary.replace(TABLE)
 
 
 if __name__ == "__main__":

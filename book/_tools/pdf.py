@@ -1,6 +1,6 @@
 """The rendered book as one PDF: ``python book/_tools/pdf.py [HTML]``; ``HTML`` is ``_build/html`` where it is not given.
 
-``paper.py`` puts the pages together, Chromium sets and prints them, and the file is then made the same from run to run: it
+``paper.py`` puts the pages together, Chromium sets and prints them, and the file then
 names title, authors and licence, and no date. It is checked, and only then becomes ``ncpaper-companion-VERSION.pdf`` in the
 folder of the book, with a link on the landing page.
 """
@@ -136,7 +136,7 @@ def bookmarks(parent):
 
 
 def finished(data, citation, headings):
-    """The PDF with title, authors and licence, formulas tagged as such, and nothing that changes from run to run.
+    """The PDF with title, authors and licence, formulas tagged as such, and no date.
 
     Chromium writes some headings twice into their bookmarks, or without blanks where a line ends; ``headings`` are right.
     """

@@ -106,9 +106,7 @@ def test_a_changed_parameter_that_breaks_an_assertion_says_what_was_expected(unp
     python = borrowing(changed / ".venv")
     command = [python, "-I", "book/_tools/clean.py", "book/_tools/chapters.py", tmp_path / "out", "geometry"]
     said = run(*command, cwd=changed, succeeds=False)
-    assert re.search(
-        r"AssertionError: expected residuals below half of those at initialisation, the largest ratio is ", said
-    )
+    assert re.search(r"expected residuals below half of those at initialisation, the largest ratio is \d", said)
 
 
 def test_a_tool_of_the_unpacked_folder_makes_the_same_archive_again(unpacked, tmp_path):

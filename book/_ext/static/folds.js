@@ -1,6 +1,7 @@
 // Proofs and code are folded. A link into a fold opens it, print opens all, one switch does the same for the page.
+// It runs before the formulas are set (formulas.js): the switch above the title makes the browser style all that follows.
 "use strict";
-document.addEventListener("DOMContentLoaded", () => {
+(() => {
   const article = document.querySelector("article");
   const folds = article ? [...article.querySelectorAll("details.proof-fold, div.cell details")] : [];
 
@@ -12,7 +13,7 @@ document.addEventListener("DOMContentLoaded", () => {
     target.scrollIntoView();
   };
   window.addEventListener("hashchange", lead);
-  if (location.hash) lead();
+  if (location.hash) document.addEventListener("DOMContentLoaded", lead);
 
   let closed = [];
   window.addEventListener("beforeprint", () => {
@@ -37,4 +38,4 @@ document.addEventListener("DOMContentLoaded", () => {
   folds.forEach((e) => e.addEventListener("toggle", name));
   name();
   article.querySelector("h1")?.before(button);
-});
+})();

@@ -66,7 +66,7 @@
       cancelAnimationFrame(soon);
       soon = requestAnimationFrame(() => fit(document));
     });
-    document.fonts.ready.then(() => fit(document));
+    if (document.fonts.status === "loading") document.fonts.ready.then(() => fit(document)); // what was measured has changed
   };
 
   window.formulas = { set, fit };
