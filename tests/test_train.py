@@ -653,7 +653,9 @@ def test_features_of_a_checkpoint_are_written_as_the_network_makes_them(data, un
     x, labels = train.load_data(TINY, "cpu")
     first = [np.flatnonzero(labels.numpy() == k)[i] for k in range(10) for i in range(2)]
     with torch.no_grad():
-        assert np.allclose(found["features"] @ found["classifier"].T + found["bias"], net.eval()(x[first])[1], atol=1e-5)
+        assert np.allclose(
+            found["features"] @ found["classifier"].T + found["bias"], net.eval()(x[first])[1], atol=1e-5
+        )
     about = json.loads(found["about"].item())
     assert (about["epochs_reached"], about["settings"]["seed"]) == (TINY.epochs, TINY.seed)
     assert network.measure(found["classifier"], found["features"], y, found["bias"])
