@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ncpaper import compiled, flow, measures, rates, results, sweep, ulpm
-from ncpaper.validate import Classes, Count, Natural, Positive, door, integer
+from ncpaper.validate import Classes, Count, Natural, Positive, door, integer, positive
 
 #: The measures of the six curves of Figure 2, with the classifiers centred and as printed.
 MEASURES = tuple(measures.SECTION_4)
@@ -58,6 +58,7 @@ def run(K=5, d=20, n=10, loss="mean", scale=1.0, seed=0, rate=5.0, steps=10**5, 
     if loss not in LOSSES:
         raise ValueError(f"loss: expected one of {', '.join(LOSSES)}, got {loss!r}")
     W, H, y = initial(K, d, n, scale, seed)
+    rate = positive("rate", rate)
     at = flow.logarithmic_steps(integer("steps", steps, 10), integer("points", points, 2))
     step = rate / y.size if loss == "mean" else rate
     table, ended = {name: np.full(len(at), np.nan) for name in MEASURES}, 0
@@ -129,11 +130,18 @@ def gather(runs, start=10.0):
 def interval(values, level=0.95, seed=0, draws=2000):
     """A bootstrap confidence interval of the median of ``values (S,)``, by the percentile method: ``(low, high)``.
 
+    Raises
+    ------
+    ValueError
+        Naming ``values`` where there is none.
+
     Source
     ------
     Efron's percentile bootstrap; the seeds are independent, the points of one run are not.
     """
     values = np.asarray(values, dtype=np.float64)
+    if values.size == 0:
+        raise ValueError("values: expected one at least, got none")
     picked = np.random.default_rng(seed).integers(0, len(values), (draws, len(values)))
     medians = np.median(values[picked], axis=1)
     return tuple(np.quantile(medians, [(1 - level) / 2, (1 + level) / 2]).tolist())

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy import ndarray
+from scipy.spatial.distance import cdist
 
 from ncpaper import measures, style, validate
 
@@ -160,7 +161,7 @@ def _off_diagonal(A):
 
 def _squared_distances(V):
     """The squared distances of the columns of V (d, K), as (K, K)."""
-    return np.sum((V[:, :, None] - V[:, None, :]) ** 2, axis=0)
+    return cdist(V.T, V.T, "sqeuclidean")
 
 
 def _cdnv(s):
@@ -254,7 +255,8 @@ MEASURES = {
         lambda s: s.disagreement),
 }  # fmt: skip
 
-#: What public programs compute under the same names, by program: restated from their sources.
+#: What public programs compute under the same names, by program: restated from their sources, for their default options
+#: and classes of at least two samples (kowalski leaves out the others).
 IMPLEMENTATIONS = {
     "equinorm by torch.std": Measure(
         "NC2", "norms of class means, divisor K − 1", "√(K/(K−1)) · Std ‖h̄ₖ − h̄‖ / Avg ‖h̄ₖ − h̄‖",
@@ -288,7 +290,7 @@ def _value(measure, s):
     try:
         with np.errstate(divide="ignore", invalid="ignore"):
             return float(measure.function(s))
-    except ValueError:
+    except (ValueError, ZeroDivisionError):
         return float("nan")
 
 

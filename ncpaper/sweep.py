@@ -12,7 +12,9 @@ import inspect
 import io
 import itertools
 import json
+import sys
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures import as_completed as completed
@@ -47,10 +49,11 @@ def grid(**axes):
     >>> grid(n=[2, 10], seed=range(2))
     [{'n': 2, 'seed': 0}, {'n': 2, 'seed': 1}, {'n': 10, 'seed': 0}, {'n': 10, 'seed': 1}]
     """
-    for name, values in axes.items():
-        if isinstance(values, str) or not isinstance(values, Iterable) or not list(values):
-            raise ValueError(f"{name}: expected a collection of values, one at least, got {values!r}")
-    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    found = {name: [] if isinstance(v, str) or not isinstance(v, Iterable) else list(v) for name, v in axes.items()}
+    for name, values in found.items():
+        if not values:
+            raise ValueError(f"{name}: expected a collection of values, one at least, got {axes[name]!r}")
+    return [dict(zip(found, values, strict=True)) for values in itertools.product(*found.values())]
 
 
 @cache
@@ -62,6 +65,8 @@ def sources():
 
 def key(function, settings):
     """The name under which a result is kept: a digest of the function, its settings and the sources.
+
+    The function enters by its name and its text; values that it reads from elsewhere do not enter.
 
     Raises
     ------
@@ -85,9 +90,9 @@ def key(function, settings):
 
 
 def _store(path, result):
-    """Write a result at once, as ``.npz``."""
+    """Write a result at once, as ``.npz``; the names begin with a letter that keeps them apart from NumPy's own."""
     content = io.BytesIO()
-    np.savez_compressed(content, **result)
+    np.savez_compressed(content, **{f"r{name}": value for name, value in result.items()})
     results.write(path, content.getvalue())
 
 
@@ -95,8 +100,8 @@ def _stored(path):
     """The result in a file, or None where there is none, or none that can be read."""
     try:
         with np.load(path, allow_pickle=False) as found:
-            return {name: found[name] for name in found.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+            return {name[1:]: found[name] for name in found.files}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
         return None
 
 
@@ -105,7 +110,15 @@ def _call(function, settings):
     found = function(**settings)
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
         raise TypeError(f"function: expected a mapping from names to numbers or arrays, got {type(found).__name__}")
-    return {name: np.asarray(value) for name, value in found.items()}
+    return {name: validate.array(f"function, result {name}", value, "biufcSU") for name, value in found.items()}
+
+
+def _of_a_module(function):
+    """Whether a function is what its module has under its name; a lambda, a closure and a bound method are not."""
+    found = sys.modules.get(getattr(function, "__module__", None))
+    for name in getattr(function, "__qualname__", "<none>").split("."):
+        found = getattr(found, name, None)
+    return found is not None and found is function
 
 
 def _here(function, missing):
@@ -150,13 +163,13 @@ def run(
     """``function(**s)`` for each ``s`` of ``settings``, as a list of mappings from names to arrays, in their order.
 
     ``folder`` keeps what is known; ``workers`` is the number of processes, 1 for this one alone; ``cluster`` is the
-    address of a Dask scheduler, whose workers need this package. With more than one process the function must be one of
-    a module. A bar shows the progress.
+    address of a Dask scheduler, whose workers need this package. With a ``folder`` or more than one process the function
+    must be one of a module: another one has no name to be kept or imported under. A bar shows the progress.
 
     Raises
     ------
     ValueError
-        Naming ``settings`` or ``workers`` where they are not as described.
+        Naming ``function``, ``settings`` or ``workers`` where they are not as described.
     RuntimeError
         Where a worker died, with what is done; started again, the sweep goes on if it has a ``folder``.
 
@@ -172,6 +185,8 @@ def run(
     workers = validate.integer("workers", workers, 1)
     if not isinstance(settings, (list, tuple)) or not all(isinstance(s, dict) for s in settings):
         raise ValueError(f"settings: expected a list of mappings, as grid gives it, got {type(settings).__name__}")
+    if (folder or workers > 1) and not _of_a_module(function):
+        raise ValueError(f"function: expected one of a module, with a folder or several processes, got {function!r}")
     files = [Path(folder or ".", f"{key(function, s)}.npz") for s in settings]
     done = {i: found for i, file in enumerate(files) if folder and (found := _stored(file)) is not None}
     missing = {i: s for i, s in enumerate(settings) if i not in done}

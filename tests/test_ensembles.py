@@ -37,7 +37,8 @@ def test_a_run_that_overflows_says_when_and_has_no_numbers_from_there_on():
 
 
 @pytest.mark.parametrize(
-    "bad", [{"loss": "median"}, {"n": 0}, {"K": 1}, {"scale": -1.0}, {"seed": -1}, {"steps": 3}, {"points": 1}]
+    "bad",
+    [{"loss": "median"}, {"n": 0}, {"K": 1}, {"scale": -1.0}, {"seed": -1}, {"steps": 3}, {"points": 1}, {"rate": 0.0}],
 )
 def test_a_bad_setting_is_refused_by_its_name(bad):
     with pytest.raises(ValueError, match=f"{next(iter(bad))}: expected"):
@@ -66,6 +67,19 @@ def test_runs_of_other_steps_are_not_gathered(runs):
         ensembles.gather([*runs, {**runs[0], "t": runs[0]["t"][:-1]}])
     with pytest.raises(ValueError, match="one at least, got 0"):
         ensembles.gather([])
+
+
+def test_runs_that_overflow_count_among_the_survivors_alone(runs):
+    ended = {**runs[0], "ended": 5} | {name: np.full(len(runs[0]["t"]), np.nan) for name in ensembles.MEASURES}
+    e = ensembles.gather([*runs, ended])
+    assert e.survived == 0.9
+    assert all(np.array_equal(e.bands[name], ensembles.gather(runs).bands[name]) for name in ensembles.MEASURES)
+    assert all(len(e.slopes[name]) == 9 for name in ensembles.MEASURES)
+
+
+def test_no_values_have_no_interval():
+    with pytest.raises(ValueError, match="values: expected one at least"):
+        ensembles.interval([])
 
 
 def test_the_interval_of_a_median_covers_it_about_as_often_as_it_says():

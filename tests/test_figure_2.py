@@ -91,6 +91,15 @@ def test_sum_with_ten_samples_of_each_class_overflows_from_scale_one_tenth_and_s
     assert few_survive.max() < 0.6
 
 
+@pytest.mark.parametrize("n", [10, 2])
+def test_the_mean_comes_near_its_margin_bound_from_scale_three_hundredths_but_not_from_scale_one(n):
+    shares = {}
+    for scale in (0.03, 1.0):
+        path, y, _ = descent(n, scale)
+        shares[scale] = margin.margin(*path.points[-1], y) / margin.bound(*path.points[-1], y)
+    assert 0.2 < shares[1.0] < 0.6 < 0.9 < shares[0.03]
+
+
 @few
 @given(st.integers(2, 5), st.integers(1, 6), st.integers(1, 6), st.floats(0.01, 5), seeds)
 def test_one_step_near_the_origin_multiplies_a_leading_direction_by_one_plus_step_root_n(K, n, d, step, seed):

@@ -3,6 +3,7 @@
 import dataclasses
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +34,7 @@ def test_every_measure_has_at_a_collapsed_point_the_value_it_names(K, n, extra, 
     W, H, y = points.collapsed(K, n, K - 1 + extra, q)
     report = network.measure(W, H.T, y)
     for name, measure in network.MEASURES.items():
-        if K > 2 or "spread" not in name:
-            assert abs(report[name] - measure.at_collapse(K)) < 1e-9 * (1 + q), name
+        assert abs(report[name] - measure.at_collapse(K)) < 1e-9 * (1 + q), name
 
 
 @given(seed=seeds)
@@ -179,6 +179,27 @@ def test_the_trace_with_the_total_scatter_does_not_vanish_at_collapse(seed, K, e
     assert values[1] < 1e-3 * values[0]
 
 
+@given(seed=seeds, d=st.integers(2, 6), ranks=st.tuples(st.integers(1, 4), st.integers(0, 4)), size=st.floats(1e-4, 10))
+def test_the_trace_with_the_total_scatter_lies_between_its_bounds(seed, d, ranks, size):
+    """Between r and r + rank B · σ/(λ + σ), with λ the least positive eigenvalue of B and σ the largest of S."""
+    rng, (b, s) = np.random.default_rng(seed), (min(rank, d) for rank in ranks)
+    # The ranges of B and S are random spaces, which share the fewest directions that their dimensions allow.
+    P, Q = (np.linalg.qr(rng.standard_normal((d, d)))[0] for _ in range(2))
+    eigenvalues = rng.uniform(0.5, 2, b), size * rng.uniform(0.5, 2, s)
+    B, S = (P[:, :b] * eigenvalues[0]) @ P[:, :b].T, (Q[:, :s] * eigenvalues[1]) @ Q[:, :s].T
+    r = min(b + s, d) - b
+    found = np.trace(S @ np.linalg.pinv(B + S, rcond=1e-12, hermitian=True))
+    sigma = eigenvalues[1].max(initial=0.0)
+    assert r - 1e-6 <= found <= r + b * sigma / (eigenvalues[0].min() + sigma) + 1e-6
+
+
+def test_within_the_span_of_the_class_means_the_trace_with_the_total_scatter_vanishes():
+    """In dimension K − 1 there is no other direction, so that its limit is zero."""
+    rng, (W, H, y) = np.random.default_rng(0), points.collapsed(3, 10, 2, 1.0)
+    s = network.statistics(W, H.T + 1e-4 * rng.standard_normal(H.T.shape), y)
+    assert network.IMPLEMENTATIONS["kowalski 0.0.2, within_class_variability"].function(s) < 1e-6
+
+
 # ---------------------------------------------------------------------------------------------------------- in use
 
 
@@ -210,6 +231,23 @@ def test_a_measure_without_a_value_is_no_number_and_the_others_stay():
     report = network.measure(np.zeros_like(W), F, y)
     assert np.isnan(report["classifier_norms"])
     assert np.isfinite(report["class_mean_norms"])
+
+
+def test_features_that_are_all_the_same_have_no_measure_of_within_class_collapse():
+    report = network.measure(np.eye(2), np.ones((4, 2)), [0, 0, 1, 1])
+    assert all(np.isnan(report[name]) for name in ("within_class_variation", "trace_ratio", "cdnv"))
+    assert np.isfinite(report["classifier_norms"])
+
+
+def test_many_classes_take_no_array_of_pairs_of_classes_in_every_dimension():
+    K, d = 200, 300
+    rng = np.random.default_rng(0)
+    found = network.statistics(rng.standard_normal((K, d)), rng.standard_normal((2 * K, d)), np.arange(2 * K) % K)
+    tracemalloc.start()
+    network.Report(found)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 8 * K * K * d / 4
 
 
 def saved(folder):

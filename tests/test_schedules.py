@@ -1,5 +1,7 @@
 """Schedules: the rules are their formulas, the clocks are the predicted ones, and the orbit is one."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -65,7 +67,7 @@ def test_along_the_collapsed_ray_the_margin_grows_linearly_by_loss_and_norm():
     assert np.isclose(grown, c / (n * (K - 1) ** 2), rtol=1e-2)
 
 
-@pytest.mark.parametrize("factor", [0.9, 1.1])
+@pytest.mark.parametrize("factor", [0.99, 1.01])
 def test_normalised_steps_keep_to_the_ray_exactly_below_their_limit(factor):
     eta = 0.05
     rho2 = schedules.normalised_limit(K, n, eta) * factor**2
@@ -75,16 +77,32 @@ def test_normalised_steps_keep_to_the_ray_exactly_below_their_limit(factor):
 
 
 def test_the_measures_of_two_schedules_agree_at_equal_margins():
-    """The orbit is one: small constant and small normalised steps give the same measure at the same margin."""
+    """The orbit is one: small steps of every kind give the same measure at the same margin."""
     W, H, y = normal(2)
-    slow = schedules.descend(W, H, y, schedules.normalised(0.01), range(0, 1500, 10))
-    fast = schedules.descend(W, H, y, schedules.normalised(0.02), range(0, 750, 5))
-    name = "centred_self_duality_distance"
-    curves = []
-    for path in (slow, fast):
+    rules = [schedules.normalised(0.01), schedules.constant(0.005), schedules.by_loss(0.02)]
+    rules.append(schedules.by_loss_and_norm(0.2))
+    found = []
+    for rule in rules:
+        path = schedules.descend(W, H, y, rule, range(0, 1500, 10))
         q = [margin.margin(*p, y) for p in path.points]
-        curves.append(np.interp(10.0, q, [measures.section_4(*p, y)[name] for p in path.points]))
-    assert np.isclose(*curves, rtol=0.01)
+        assert q[0] < 3 < q[-1]
+        found.append(np.interp(3.0, q, [measures.centred_self_duality_distance(*p, y) for p in path.points]))
+    assert np.allclose(found, found[0], rtol=0.01), found
+
+
+def test_alternating_steps_keep_to_the_ray_with_almost_twice_the_growth_of_the_largest_stable_step():
+    """The limit c* is one for equal steps; 0.95 times the two Chebyshev steps have the mean 1.9 c*."""
+    W, H, y = points.collapsed(K, n, d, 200.0)
+    rng, c = np.random.default_rng(0), stability.step_limit(K, n)
+    W, H = (part + 1e-3 * rng.standard_normal(part.shape) for part in (W, H))
+    turns = itertools.cycle([0.95 / (1 - np.sqrt(0.5)), 0.95 / (1 + np.sqrt(0.5))])
+    path = schedules.descend(W, H, y, lambda W, H, g, log: next(turns) * c / ulpm.squared_norm(W, H), [0, 400])
+    (q0, q1), share = (
+        [margin.margin(*p, y) for p in path.points],
+        [margin.margin(*p, y) / margin.bound(*p, y) for p in path.points],
+    )
+    assert np.isclose((q1 - q0) / 400, 1.9 * c / (n * (K - 1) ** 2), rtol=0.02)
+    assert 1 - share[1] < 0.2 * (1 - share[0])
 
 
 def test_a_normalised_descent_reaches_the_constants_of_the_flow():

@@ -1,5 +1,6 @@
 """Many runs of one function: the same bits in one process, in several and on a cluster, whatever is interrupted."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -56,6 +57,10 @@ def test_a_grid_has_every_combination_once():
     assert len({tuple(s.items()) for s in SETTINGS}) == 16
 
 
+def test_an_axis_may_be_a_generator():
+    assert sweep.grid(n=(i for i in range(2))) == [{"n": 0}, {"n": 1}]
+
+
 @pytest.mark.parametrize("bad", [{"n": []}, {"n": 3}, {"n": "abc"}])
 def test_an_axis_without_values_is_refused_by_name(bad):
     with pytest.raises(ValueError, match="n: expected a collection of values"):
@@ -83,6 +88,37 @@ def test_a_result_that_is_no_mapping_is_refused():
         sweep.run(lambda x: x, sweep.grid(x=[3]), bar=False)
 
 
+@pytest.mark.parametrize("value", [object(), [[1], [1, 2]], None])
+def test_a_result_that_is_no_array_is_refused_by_its_name(value):
+    with pytest.raises(ValueError, match="function, result v: expected"):
+        sweep.run(lambda x: {"v": value}, sweep.grid(x=[3]), bar=False)
+
+
+@pytest.mark.parametrize("asked", [{"folder": "kept"}, {"workers": 2}])
+def test_a_function_without_a_name_is_neither_kept_nor_sent_to_processes(asked, tmp_path, monkeypatch):
+    """Two functions of one text with other values inside have the same name and text, so that their results would mix."""
+    monkeypatch.chdir(tmp_path)
+
+    def times(c):
+        return lambda x: {"v": c * x}
+
+    for function in (times(2), times(3), functools.partial(walk, 1.0), [].append):
+        with pytest.raises(ValueError, match="function: expected one of a module"):
+            sweep.run(function, sweep.grid(x=[1]), bar=False, **asked)
+    assert not list(tmp_path.iterdir())
+
+
+def names(x):
+    """A result with names that NumPy's writer has for itself."""
+    return {"file": x, "allow_pickle": 2 * x, "a/b": "text"}
+
+
+def test_a_result_keeps_its_names_on_disk(tmp_path):
+    fresh, kept = (sweep.run(names, [{"x": 1.5}], folder=tmp_path, bar=False) for _ in range(2))
+    assert same(fresh, kept)
+    assert set(kept[0]) == {"file", "allow_pickle", "a/b"}
+
+
 def test_two_processes_give_the_same_bits_as_one(here):
     assert same(here, sweep.run(walk, SETTINGS, workers=2, bar=False))
 
@@ -99,9 +135,16 @@ def test_a_damaged_result_is_computed_again(tmp_path):
     settings = sweep.grid(x=[1], folder=[str(tmp_path)])
     first = sweep.run(slow, settings, folder=tmp_path / "kept", bar=False)
     [file] = (tmp_path / "kept").glob("*.npz")
-    file.write_bytes(file.read_bytes()[:-40])
-    assert same(first, sweep.run(slow, settings, folder=tmp_path / "kept", bar=False))
-    assert len((tmp_path / "calls").read_text().splitlines()) == 2
+    whole = file.read_bytes()
+    damaged = [
+        whole[:-40],
+        b"",
+        *(whole[:i] + bytes(b ^ 0xFF for b in whole[i : i + 8]) + whole[i + 8 :] for i in (0, 60, 75, 90)),
+    ]
+    for content in damaged:
+        file.write_bytes(content)
+        assert same(first, sweep.run(slow, settings, folder=tmp_path / "kept", bar=False))
+    assert len((tmp_path / "calls").read_text().splitlines()) == 1 + len(damaged)
 
 
 def test_other_settings_functions_and_sources_have_other_keys(monkeypatch):
