@@ -9,6 +9,7 @@ The modules are the nouns of the theory; each reads like the paper's notation:
 * :mod:`~ncpaper.flow`, :mod:`~ncpaper.compiled`: gradient descent and gradient flow, for any gradient, and fast
 * :mod:`~ncpaper.ulpm`: the unconstrained layer-peeled model (4), its gradient, its Hessian
 * :mod:`~ncpaper.lpm`: the model with its norms constrained (1), penalised, or divided out
+* :mod:`~ncpaper.models`: weight decay, bounded norms, the squared loss, classes of different sizes
 * :mod:`~ncpaper.etf`: the simplex ETF, Definition 2.1
 * :mod:`~ncpaper.points`: the named points, collapsed and not
 * :mod:`~ncpaper.measures`: every measure of collapse: criteria as printed and as meant, averages of section 4

@@ -15,7 +15,7 @@ LAYERS = [
     ["ulpm", "etf"],
     ["points"],
     ["margin", "measures", "conservation", "compiled"],
-    ["kkt", "landscape", "lpm", "rates", "stability", "network", "train"],
+    ["kkt", "landscape", "lpm", "models", "rates", "stability", "network", "train"],
     ["alignment", "ensembles", "schedules"],
     ["claims"],
 ]

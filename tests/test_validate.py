@@ -20,13 +20,16 @@ from ncpaper import (
     lpm,
     margin,
     measures,
+    models,
     points,
     rates,
     ulpm,
     validate,
 )
 
-MODULES = [ulpm, etf, points, measures, rates, lpm, margin, conservation, alignment, kkt, landscape, compiled, flow]
+MODULES = [
+    ulpm, etf, points, measures, rates, lpm, models, margin, conservation, alignment, kkt, landscape, compiled, flow
+]  # fmt: skip
 K, n, d = 3, 2, 4
 RNG = np.random.default_rng(0)
 W, H, Y = RNG.standard_normal((K, d)), RNG.standard_normal((d, K * n)), ulpm.balanced_labels(K, n)
