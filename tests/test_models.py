@@ -84,6 +84,18 @@ def test_with_decay_the_flow_forgets_the_mean_classifier_and_the_imbalance_at_th
         )
 
 
+@pytest.mark.parametrize(("K", "n", "d", "decay"), [(3, 2, 2, 0.3), (3, 4, 4, 1.0), (3, 4, 4, 1.9), (4, 3, 3, 1.5)])
+def test_across_the_rotations_the_penalised_loss_curves_up_as_the_theorem_says(K, n, d, decay):
+    q = lpm.decayed_margin(K, n, decay)
+    W, H, y = points.collapsed(K, n, d, q)
+    units = np.eye(W.size + H.size)
+    hessian = [flow.join(*ulpm.hessian_vector(W, H, y, *flow.split(e, (W, H)))) + decay * e for e in units]
+    found, rotations = np.linalg.eigvalsh(hessian), (K - 1) * (d - K + 1) + (K - 1) * (K - 2) // 2
+    assert np.allclose(found[:rotations], 0, atol=1e-9)
+    assert found[rotations] > decay * min(1, 2 * q / K) - 1e-9
+    assert np.isclose(found, decay, atol=1e-9).sum() >= d  # the mean of the classifiers, in every direction
+
+
 def test_a_projected_step_stays_within_the_bounds_and_is_a_plain_step_inside_them():
     y, eta = ulpm.balanced_labels(K, n), 0.5
     start = normal(y, 2)
