@@ -52,6 +52,10 @@ RC = {
     "svg.hashsalt": "ncpaper",
 }
 
+#: A legend of the whole figure below it, and words within a picture: both in small type.
+LEGEND = {"loc": "outside lower center", "fontsize": 8}
+SMALL = {"fontsize": 8}
+
 #: What a format must not record, so that the same figure gives the same bytes.
 METADATA = {"svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}
 
