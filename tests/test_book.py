@@ -94,7 +94,8 @@ def test_no_page_loads_anything_from_another_host(html):
 
 
 def test_a_repair_that_finds_nothing_stops_the_build(tmp_path):
-    app = SimpleNamespace(builder=SimpleNamespace(name="html"), outdir=tmp_path)
+    config = SimpleNamespace(alone=False)
+    app = SimpleNamespace(builder=SimpleNamespace(name="html"), outdir=tmp_path, config=config)
     page, texts = tmp_path / "index.html", [before for before, _ in pages_of_the_theme.SWAPS]
     page.write_text("\n".join(texts), encoding="utf8")
     pages_of_the_theme.repair(app, None)
