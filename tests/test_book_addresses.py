@@ -170,7 +170,8 @@ def test_what_a_shared_page_shows_survives_quotes():
 
 @pytest.mark.skipif(any(addresses.read(CONFIG).values()), reason="an address is set")
 def test_while_no_address_is_set_no_page_names_one(html):
-    traces = r'rel="canonical"|property="og:|ld\+json|mybinder|source-repository|launch-buttons|source-issues|>permanent link<'
+    traces = r'rel="canonical"|property="og:|ld\+json|mybinder|>permanent link<'
+    traces += r"|source-repository|launch-buttons|source-issues"
     pages = {page.name: re.findall(traces, page.read_text(encoding="utf8")) for page in html.rglob("*.html")}
     assert {name: found for name, found in pages.items() if found} == {}
     assert not {"url", "repository-code"} & set(yaml.safe_load((html / "CITATION.cff").read_text(encoding="utf8")))
