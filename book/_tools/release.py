@@ -38,7 +38,12 @@ LICENCES = {
     MIT: ("MIT License", "For the code."),
 }
 KINDS = {"svg": "picture (SVG)", "pdf": "picture (PDF)", "png": "picture (PNG)", "csv": "data (CSV)"}
-FORMATS = {".ipynb": "application/x-ipynb+json", ".cff": "application/yaml", "": "text/plain"}
+FORMATS = {
+    ".ipynb": "application/x-ipynb+json",
+    ".cff": "application/yaml",
+    ".npz": "application/zip",
+    "": "text/plain",
+}
 
 
 def render(tree, folder):

@@ -154,7 +154,7 @@ def test_an_empty_environment_gets_no_torch_no_numba_and_no_tool_of_the_book(lig
     listed = run(python, "-I", "-m", "pip", "list", "--format", "freeze", cwd=folder).lower()
     names = {line.partition("==")[0] for line in listed.split("\n") if "==" in line}
     assert {"ncpaper", "numpy", "sympy"} <= names
-    assert not names & {"torch", "numba", "tqdm", "pooch", "ipykernel", "sphinx", "jupyter-book", "pytest"}
+    assert not names & {"torch", "numba", "pooch", "ipykernel", "sphinx", "jupyter-book", "pytest"}
 
 
 def test_the_package_computes_and_finds_ledger_and_records_in_an_empty_environment(light):
@@ -163,10 +163,11 @@ def test_the_package_computes_and_finds_ledger_and_records_in_an_empty_environme
 import pkgutil, importlib, sys
 import ncpaper
 from ncpaper import claims, margin, points, results
-modules = {m.name for m in pkgutil.iter_modules(ncpaper.__path__)} - {"__main__", "compiled", "vgg", "train", "checkpoint"}
+heavy = {"__main__", "compiled", "ensembles", "vgg", "train", "checkpoint"}
+modules = {m.name for m in pkgutil.iter_modules(ncpaper.__path__)} - heavy
 for name in modules:
     importlib.import_module(f"ncpaper.{name}")
-assert {"margin", "kkt", "fashion"} <= modules and not {"torch", "numba"} & set(sys.modules)
+assert {"margin", "kkt", "fashion", "network", "sweep"} <= modules and not {"torch", "numba"} & set(sys.modules)
 W, H, y = points.collapsed(4, 3, 4)
 assert margin.sample_margins(W, H, y).min() > 0
 assert len(claims.read()) > 60
@@ -180,7 +181,8 @@ for path in (claims.LEDGER, results.RECORDED):
 
 
 @pytest.mark.parametrize(
-    ("module", "extra"), [("compiled", "fast"), ("train", "train"), ("vgg", "train"), ("checkpoint", "train")]
+    ("module", "extra"),
+    [("compiled", "fast"), ("ensembles", "fast"), ("train", "train"), ("vgg", "train"), ("checkpoint", "train")],
 )
 def test_a_module_of_an_extra_says_how_to_install_it(light, module, extra):
     python, folder = light
