@@ -18,7 +18,7 @@ import numpy as np
 from ncpaper import compiled, flow, measures, rates, results, sweep, ulpm
 from ncpaper.validate import Classes, Count, Natural, Positive, door, integer, positive
 
-#: The measures of the six curves of Figure 2, with the classifiers centred and as printed.
+#: The measures of Figure 2 in every reading, by name.
 MEASURES = tuple(measures.SECTION_4)
 
 #: The settings that the caption leaves open, and the seeds: every combination is run. The last scale is 1/√d for d = 20.

@@ -102,6 +102,33 @@ def _finite(theta):
 
 
 @door
+def follow(move: Callable, theta: tuple, at) -> Trajectory:
+    r"""The steps :math:`\theta \leftarrow` ``move(*theta, t)``, t = 1, 2, …, recorded after the steps in ``at``.
+
+    Raises
+    ------
+    FloatingPointError
+        Naming the first step after which the point is no longer finite.
+    ValueError
+        For ``at`` not increasing from 0 on.
+
+    Examples
+    --------
+    >>> follow(lambda x, t: (x + t,), (0,), [0, 3]).points
+    [(0,), (6,)]
+    """
+    at, points = step_numbers(at), []
+    with np.errstate(all="ignore"):
+        for now, stop in zip([0, *at[:-1]], at, strict=True):
+            for t in range(now + 1, stop + 1):
+                theta = tuple(move(*theta, t))
+                if not _finite(theta):
+                    raise FloatingPointError(f"the point is not finite after {t} steps: the step size is too large")
+            points.append(theta)
+    return Trajectory(at, points)
+
+
+@door
 def descend(gradient: Callable, theta: tuple, step, at, args: tuple = ()) -> Trajectory:
     r"""Gradient descent :math:`\theta_{t+1} = \theta_t - \eta\,\nabla(\theta_t)`, recorded after the steps in ``at``.
 
@@ -116,16 +143,14 @@ def descend(gradient: Callable, theta: tuple, step, at, args: tuple = ()) -> Tra
         not increasing from 0 on.
     """
     eta = step if callable(step) else validate.positive("step", step)
-    (theta, first), at, points = _start(gradient, theta, args), step_numbers(at), []
-    with np.errstate(all="ignore"):
-        for now, stop in zip([0, *at[:-1]], at, strict=True):
-            for t in range(now, stop):
-                size, slope = eta(*theta, *args) if callable(eta) else eta, gradient(*theta, *args) if t else first
-                theta = tuple(a - size * g for a, g in zip(theta, slope, strict=True))
-                if not _finite(theta):
-                    raise FloatingPointError(f"the point is not finite after {t + 1} steps: the step size is too large")
-            points.append(theta)
-    return Trajectory(at, points)
+    theta, first = _start(gradient, theta, args)
+
+    def move(*now):
+        *theta, t = now
+        size, slope = eta(*theta, *args) if callable(eta) else eta, gradient(*theta, *args) if t > 1 else first
+        return (a - size * g for a, g in zip(theta, slope, strict=True))
+
+    return follow(move, theta, at)
 
 
 @door

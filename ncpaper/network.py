@@ -311,14 +311,8 @@ class Report(dict):
         """The rows of the table: condition, measure, value, value with centred classifiers, definition, source."""
         for name, measure in MEASURES.items():
             given, centred = (f"{value:.4g}" for value in self.readings[name])
-            yield (
-                measure.condition,
-                name,
-                given,
-                "" if centred == given else centred,
-                measure.definition,
-                measure.source,
-            )
+            centred = "" if centred == given else centred
+            yield measure.condition, name, given, centred, measure.definition, measure.source
 
     @property
     def summary(self):

@@ -75,7 +75,7 @@ def descend(
         velocity = tuple(momentum * v + s * part for v, part in zip(velocity, g, strict=True))
         return W - velocity[0], H - velocity[1]
 
-    return _follow(move, (W, H), at)
+    return flow.follow(move, (W, H), at)
 
 
 @door
@@ -116,20 +116,7 @@ def adam(
             theta[i] = theta[i] - rate * first[i] / (1 - beta1**t) / size
         return theta
 
-    return _follow(move, (W, H), at)
-
-
-def _follow(move, theta, at):
-    """The trajectory of ``theta ← move(*theta, t)``, t = 1, 2, …"""
-    at, points = flow.step_numbers(at), []
-    with np.errstate(all="ignore"):
-        for start, stop in zip([0, *at[:-1]], at, strict=True):
-            for t in range(start + 1, stop + 1):
-                theta = tuple(move(*theta, t))
-                if not all(np.isfinite(part).all() for part in theta):
-                    raise FloatingPointError(f"the point is not finite after {t} steps: the steps are too large")
-            points.append(theta)
-    return flow.Trajectory(at, points)
+    return flow.follow(move, (W, H), at)
 
 
 @door

@@ -46,6 +46,7 @@ from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from ncpaper import checkpoint as checkpoints
 from ncpaper import extras, fashion, flow, margin, measures, results, ulpm, validate, vgg
@@ -55,7 +56,6 @@ with extras.extra("train"):
     from torch import distributed
     from torch.nn.functional import cross_entropy
     from torch.nn.parallel import DistributedDataParallel
-    from tqdm import tqdm
 
 #: By what the learning rate is multiplied in an epoch, of so many.
 SCHEDULES = {

@@ -1,9 +1,5 @@
 """The rendered pages in a real browser: no errors, formulas set, nothing wider than its place, light, open to all."""
 
-import functools
-import http.server
-import threading
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
@@ -29,20 +25,6 @@ KINDS = ["book/index", "book/margin_bound", "book/figure_3", "book/claims", "boo
 
 #: A folded part with a formula in it.
 FOLD = r"""<details id="fold"><summary>Proof</summary><span class="math">\(x \ge \del{y} \ins{0}\)</span></details>"""
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture(scope="session")
-def address(html):
-    """Where the rendered book is served."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(html)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
 
 
 @pytest.fixture(scope="session")

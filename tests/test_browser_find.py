@@ -1,24 +1,6 @@
 """References show what they refer to, and the search leads to places: in a real browser."""
 
-import functools
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-
 import pytest
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture(scope="module")
-def site(html):
-    """The address at which the book is served."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=html)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
 
 
 @pytest.fixture
@@ -63,24 +45,24 @@ def results(page, address, query):
         ("rho", "book/notation.html#symbol-rho"),
     ],
 )
-def test_a_query_leads_first_to_the_card_or_the_definition_that_it_names(page, site, query, first):
-    assert results(page, site, query)[0][0].startswith(first)
+def test_a_query_leads_first_to_the_card_or_the_definition_that_it_names(page, address, query, first):
+    assert results(page, address, query)[0][0].startswith(first)
 
 
-def test_a_word_leads_first_to_places_that_have_it_in_their_names(page, site):
-    found = results(page, site, "KKT")
+def test_a_word_leads_first_to_places_that_have_it_in_their_names(page, address):
+    found = results(page, address, "KKT")
     assert all("#" in href and "KKT" in name for href, name, _ in found[:5])
 
 
 @pytest.mark.parametrize("query", ["eq 9", "KKT", "neural collapse margin", "hessian sphere", "checkpoint"])
-def test_snippets_have_words_and_no_tex(page, site, query):
-    snippets = [text for _, _, text in results(page, site, query)[:25]]
+def test_snippets_have_words_and_no_tex(page, address, query):
+    snippets = [text for _, _, text in results(page, address, query)[:25]]
     assert len(snippets) >= 3
     assert [s for s in snippets if not s or "\\" in s or "{" in s] == []
 
 
-def test_every_address_that_a_query_finds_is_a_place_of_its_page(page, site, html):
-    for href, _, _ in results(page, site, "margin")[:20]:
+def test_every_address_that_a_query_finds_is_a_place_of_its_page(page, address, html):
+    for href, _, _ in results(page, address, "margin")[:20]:
         path, _, anchor = href.partition("#")
         assert f'id="{anchor}"' in (html / path).read_text(encoding="utf8")
 

@@ -1,26 +1,14 @@
 """The gallery in a real browser: filtered with the keyboard, with the choice in the address; and what the buttons copy."""
 
-import functools
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from pybtex.database import parse_string
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture(scope="module")
-def gallery(html):
+@pytest.fixture
+def gallery(address):
     """The address at which the gallery is served."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=html)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/book/gallery.html"
-        server.shutdown()
+    return f"{address}/book/gallery.html"
 
 
 @pytest.fixture

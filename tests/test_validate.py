@@ -52,6 +52,7 @@ GOOD = {
     "step": 0.1,
     "at": [0, 1, 2],
     "gradient": ulpm.gradient,
+    "move": lambda *now: now[:-1],
     "theta": (W, H),
     "limit": rates.collapse(*SEPARATED),
 }

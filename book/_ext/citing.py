@@ -126,18 +126,14 @@ def recorded(runs):
     files = {f"figures/data/{name}": results.sha256(FIGURES / "data" / name) for name in runs}
     inputs = {name: digest for made in runs.values() for name, digest in made.get("inputs", {}).items()}
     seeds = sorted({made["seed"] for made in runs.values() if made.get("seed") is not None})
-    seconds, machines = (
-        sum(made.get("seconds", 0) for made in runs.values()),
-        [m["hardware"] for m in runs.values() if "hardware" in m],
-    )
+    seconds = sum(made.get("seconds", 0) for made in runs.values())
+    machines = [made["hardware"] for made in runs.values() if "hardware" in made]
     said = f"The chapter reads {len(runs)} recorded {'run' if len(runs) == 1 else 'runs'}"
     said += f" with the seeds {', '.join(map(str, seeds))}. " if seeds else ". "
     said += f"Together they took {seconds / 3600:.1f} hours. " if seconds else ""
     said += f"The machine: {escape('; '.join(dict.fromkeys(machines)))}." if machines else ""
-    parts = [f"<p>{said}</p>", hashes("SHA-256 of the records:", files)]
-    return "".join(
-        [*parts, hashes("SHA-256 of the images and labels, as the records give it:", inputs) if inputs else ""]
-    )
+    origin = hashes("SHA-256 of the images and labels, as the records give it:", inputs) if inputs else ""
+    return f"<p>{said}</p>{hashes('SHA-256 of the records:', files)}{origin}"
 
 
 def made(entry, ran):
